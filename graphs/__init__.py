@@ -1,0 +1,19 @@
+"""How it flows: the state, the routes, and the assistant that walks them."""
+
+from shoestring.graphs.assistant import build_assistant
+from shoestring.graphs.check import Verdict, check
+from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
+from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+
+__all__ = [
+    "Answer",
+    "BudgetContext",
+    "BudgetState",
+    "ChainOfThought",
+    "Direct",
+    "Quote",
+    "Verdict",
+    "build_assistant",
+    "check",
+    "merge_spend",
+]

@@ -1,0 +1,7 @@
+"""The routes that stand, cheapest first, one file each."""
+
+from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
+from shoestring.graphs.strategies.direct import Direct
+from shoestring.graphs.strategies.quote import Quote
+
+__all__ = ["ChainOfThought", "Direct", "Quote"]

@@ -1,0 +1,45 @@
+"""What may be spent: budgets, ledgers, holds and receipts.
+
+Pure Python; imports no LangChain and nothing of ours.
+"""
+
+from shoestring.budget.account import Purpose
+from shoestring.budget.amount import Amount, Caps
+from shoestring.budget.budget import Budget
+from shoestring.budget.errors import (
+    BudgetBusy,
+    BudgetError,
+    BudgetExceeded,
+    Dimension,
+    HoldSettled,
+    LedgerClosed,
+    LedgerNotFound,
+    LedgerNotPortable,
+)
+from shoestring.budget.hold import Hold
+from shoestring.budget.ledger import Ledger
+from shoestring.budget.memory import MemoryStore
+from shoestring.budget.receipt import Basis, Receipt, ReceiptLine
+from shoestring.budget.record import HoldState
+
+__all__ = [
+    "Amount",
+    "Basis",
+    "Budget",
+    "BudgetBusy",
+    "BudgetError",
+    "BudgetExceeded",
+    "Caps",
+    "Dimension",
+    "Hold",
+    "HoldSettled",
+    "HoldState",
+    "Ledger",
+    "LedgerClosed",
+    "LedgerNotFound",
+    "LedgerNotPortable",
+    "MemoryStore",
+    "Purpose",
+    "Receipt",
+    "ReceiptLine",
+]

@@ -1,0 +1,132 @@
+"""A reservation, from reserving to settling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from shoestring.budget.errors import Anchored
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from shoestring.budget.amount import Amount
+    from shoestring.budget.receipt import Basis
+    from shoestring.budget.record import HoldState, Record
+    from shoestring.budget.tree import Tree
+
+
+class Hold(Anchored):
+    """What one call may spend at most, kept free for it until it is settled or released.
+
+    Made by `Ledger.reserve`. As a context manager, sync or async, a hold left open on exit is
+    released if it was never dispatched, else charged in full: nobody knows what it cost.
+
+    >>> from shoestring.budget import Amount, Budget, Ledger
+    >>> ledger = Ledger(Budget(tokens=1_000))
+    >>> with ledger.reserve(Amount(input_tokens=600, output_tokens=100, calls=1)) as hold:
+    ...     hold.dispatching()  # the request goes out here
+    ...     hold.settle(Amount(input_tokens=580, output_tokens=40, calls=1))
+    >>> ledger.remaining.tokens
+    380
+    """
+
+    __slots__ = ("_record", "_tree")
+
+    def __init__(self, tree: Tree, record: Record) -> None:
+        self._tree = tree
+        self._record = record
+
+    @property
+    def id(self) -> str:
+        """Unique among all holds of all ledgers."""
+        return f"{self._record.origin.account.id}:{self._record.seq}"
+
+    @property
+    def bound(self) -> Amount:
+        """What is held: the bound asked for, widened if an earlier call passed its hold."""
+        return self._record.bound
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds of active time left when it was reserved; None where time is not capped."""
+        return self._record.timeout
+
+    @property
+    def state(self) -> HoldState:
+        """Where it is in its life.
+
+        A hold whose lease has ended is settled, presumed spent in full, until its owner is heard
+        of again.
+        """
+        return self._record.state
+
+    def dispatching(self) -> None:
+        """Say that the request goes out now, and renew the lease. May be called again.
+
+        Raises:
+            HoldSettled: If the hold was settled or released.
+        """
+        self._tree.dispatch(self._record)
+
+    def settle(self, actual: Amount, *, basis: Basis = "measured", detail: str = "") -> None:
+        """Record what was spent, and give back the rest of the hold.
+
+        More than the hold is a breach: it is recorded in full. The same settling again changes
+        nothing; any settling replaces one that was not measured, also one presumed when the lease
+        ended.
+
+        Args:
+            actual: What was spent.
+            basis: On what evidence.
+            detail: A remark for the receipt.
+
+        Raises:
+            HoldSettled: If another settling was measured, or the hold was released.
+        """
+        self._tree.settle(self._record, actual, basis, detail)
+
+    def release(self) -> None:
+        """Give the whole hold back: the request never went out, or was refused unbilled.
+
+        Releasing again changes nothing.
+
+        Raises:
+            HoldSettled: If the hold was settled, or its lease ended after it was dispatched.
+        """
+        self._tree.release(self._record)
+
+    def extend(self, more: Amount) -> None:
+        """Hold `more` as well, and renew the lease. Never waits.
+
+        Raises:
+            BudgetExceeded: If that cannot fit even if every other hold were released.
+            BudgetBusy: If it does not fit because of others' holds.
+            LedgerClosed: If the ledger is closed.
+            HoldSettled: If the hold was settled or released.
+        """
+        self._tree.extend(self._record, more)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tree.leave(self._record)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tree.leave(self._record)
+
+    def __repr__(self) -> str:
+        return f"<Hold {self.id} {self.state} of {self.bound}>"

@@ -1,0 +1,369 @@
+"""An account under a Budget."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from shoestring.budget import view
+from shoestring.budget.amount import Amount, check_units
+from shoestring.budget.budget import Budget
+from shoestring.budget.errors import Anchored
+from shoestring.budget.hold import Hold
+from shoestring.budget.memory import MemoryStore
+from shoestring.budget.record import Origin
+from shoestring.budget.tree import Tree
+from shoestring.budget.waiting import TaskGate, ThreadGate
+
+if TYPE_CHECKING:
+    from shoestring.budget.account import Account, Purpose
+    from shoestring.budget.amount import Caps
+    from shoestring.budget.receipt import Receipt
+
+# Seconds the owner of a hold may be silent before its spending is presumed.
+LEASE = 600.0
+
+
+class Ledger(Anchored):
+    """What may be spent, what is held and what was spent, here and in every ledger below.
+
+    For every capped dimension `spent + held <= limit`, here and in every ledger above, checked and
+    changed in one atomic step; only a breach, a call that cost more than it held, can pass a limit,
+    and then it is on the receipt. Threads and asyncio tasks may share a ledger.
+
+    Args:
+        budget: The caps.
+        name: How messages call it.
+        id: How the store finds it; a fresh one if not given.
+        store: Where it lives; a store of its own if not given.
+
+    Its clock runs from its creation.
+
+    >>> from shoestring.budget import Amount, Budget, Ledger
+    >>> ledger = Ledger(Budget(tokens=8_000))
+    >>> hold = ledger.reserve(Amount(input_tokens=6_000, output_tokens=700, calls=1))
+    >>> hold.settle(Amount(input_tokens=6_000, output_tokens=700, calls=1))
+    >>> ledger.at(node="research").reserve(Amount(input_tokens=2_000, output_tokens=140))
+    Traceback (most recent call last):
+    ...
+    shoestring.budget.errors.BudgetExceeded: node 'research' needs 2,140 tokens; 1,300 of 8,000 \
+remain. Raise Budget(tokens=…), or ask for less.
+    """
+
+    __slots__ = ("__weakref__", "_origin", "_tree", "parent", "store")
+
+    store: MemoryStore
+    parent: Ledger | None
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        name: str = "budget",
+        id: str | None = None,  # noqa: A002  the public name of the thing
+        store: MemoryStore | None = None,
+    ) -> None:
+        if not isinstance(budget, Budget):
+            msg = f"a Ledger needs a Budget, not {type(budget).__name__}"
+            raise TypeError(msg)
+        self.store = MemoryStore() if store is None else store
+        self.parent = None
+        self._tree = Tree(_fresh(id), name, budget, self.store.clock)
+        self._origin = Origin(self._tree.root, "", "", "work")
+        self.store.add(self)
+
+    def _handle(self, origin: Origin, parent: Ledger | None) -> Ledger:
+        """Return another handle of this tree."""
+        handle = Ledger.__new__(Ledger)
+        handle.store = self.store
+        handle.parent = parent
+        handle._tree = self._tree
+        handle._origin = origin
+        return handle
+
+    # Who it is.
+
+    @property
+    def id(self) -> str:
+        """How the store finds it."""
+        return self._origin.account.id
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._origin.account.name
+
+    @property
+    def budget(self) -> Budget | None:
+        """The caps as given; None for a child that only groups."""
+        return self._origin.account.budget
+
+    @property
+    def node(self) -> str:
+        """Who asks through this handle; "" if not named."""
+        return self._origin.node
+
+    @property
+    def route(self) -> str:
+        """On which path; "" if not named."""
+        return self._origin.route
+
+    @property
+    def purpose(self) -> Purpose:
+        """What this handle asks for: only "answer" may use an `answer_reserve`."""
+        return self._origin.purpose
+
+    def at(
+        self,
+        *,
+        node: str | None = None,
+        route: str | None = None,
+        purpose: Purpose | None = None,
+    ) -> Ledger:
+        """Return the same ledger under other labels; what is not given stays.
+
+        Raises:
+            ValueError: If the purpose is neither "work" nor "answer".
+        """
+        if purpose not in (None, "work", "answer"):
+            msg = f'purpose must be "work" or "answer", not {purpose!r:.40}'
+            raise ValueError(msg)
+        old = self._origin
+        origin = Origin(
+            old.account,
+            old.node if node is None else node,
+            old.route if route is None else route,
+            old.purpose if purpose is None else purpose,
+        )
+        return self._handle(origin, self.parent)
+
+    # What is left.
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no new reservations."""
+        return self._origin.account.closed is not None
+
+    @property
+    def limit(self) -> Caps:
+        """Its own caps."""
+        return self._origin.account.caps
+
+    @property
+    def spent(self) -> Amount:
+        """What was spent here and below."""
+        return self._tree.run(view.spent, self._origin.account)
+
+    @property
+    def own_spent(self) -> Amount:
+        """What was spent here, without the ledgers below."""
+        return self._tree.run(view.own_spent, self._origin.account)
+
+    @property
+    def held(self) -> Amount:
+        """What open holds here and below keep, and what set-asides below have not drawn.
+
+        Undrawn tokens are of neither kind yet; they count as output tokens.
+        """
+        return self._tree.run(view.held, self._origin.account)
+
+    @property
+    def remaining(self) -> Caps:
+        """What is neither spent nor held, the least of here and above; never negative.
+
+        What a set-aside has taken from its parent is its own: the parent binds it no more.
+        """
+        return self._tree.run(view.remaining, self._origin.account)
+
+    def affordable(self, *, token_price: int = 0) -> Caps:
+        """Return the largest bound that `reserve` would admit now, for this handle's purpose.
+
+        It is `remaining` less what is kept back for the answer, divided by the widening; all zero
+        where the ledger is closed or its time is over. Those who wait in the queue are not counted.
+
+        Args:
+            token_price: As for `reserve`: a reserve in tokens is kept back at that price.
+        """
+        return self._tree.run(
+            view.affordable, self._origin, check_units("token_price", token_price)
+        )
+
+    # Spending.
+
+    def reserve(
+        self,
+        bound: Amount,
+        *,
+        what: str = "call",
+        wait: float = 0,
+        lease: float = LEASE,
+        token_price: int = 0,
+    ) -> Hold:
+        """Hold `bound` for one call, here and in every ledger above, or refuse it.
+
+        Args:
+            bound: The most the call can cost. An earlier breach widens it.
+            what: What it is for, on the receipt.
+            wait: For how many seconds to wait, first come first served, while it does not fit only
+                because of others. Nothing is held while waiting.
+            lease: After how many seconds without a word from its owner the hold is presumed spent.
+            token_price: Nanodollars a token costs at the dearest, so that an `answer_reserve` given
+                in tokens is kept back in money too. The ledger remembers the dearest.
+
+        Raises:
+            BudgetExceeded: If it cannot fit, even if every hold were released.
+            BudgetBusy: If it does not fit, or would overtake those who wait, when the wait is over.
+            LedgerClosed: If this ledger or one above it is closed.
+            ValueError: If `wait` or `token_price` is negative or `lease` not positive.
+        """
+        _check(bound, wait, lease, token_price)
+        gate = ThreadGate() if wait > 0 else None
+        tree = self._tree
+        got = tree.ask(self._origin, bound, what, lease, token_price, gate)
+        if gate is None or isinstance(got, Hold):
+            return got  # type: ignore[return-value]
+        try:
+            left: float = wait
+            while not gate.wait(step := _step(left, tree.run(view.seconds_left, got.origin.account))):
+                left -= step
+                if tree.recheck(got, last=left <= 0):
+                    break
+            return got.result()
+        except BaseException:
+            tree.abandon(got)
+            raise
+
+    async def areserve(
+        self,
+        bound: Amount,
+        *,
+        what: str = "call",
+        wait: float = 0,
+        lease: float = LEASE,
+        token_price: int = 0,
+    ) -> Hold:
+        """Do what `reserve` does without blocking the event loop; cancelling leaves the queue."""
+        _check(bound, wait, lease, token_price)
+        gate = TaskGate() if wait > 0 else None
+        tree = self._tree
+        got = tree.ask(self._origin, bound, what, lease, token_price, gate)
+        if gate is None or isinstance(got, Hold):
+            return got  # type: ignore[return-value]
+        try:
+            left: float = wait
+            while not await gate.wait(step := _step(left, tree.run(view.seconds_left, got.origin.account))):
+                left -= step
+                if tree.recheck(got, last=left <= 0):
+                    break
+            return got.result()
+        except BaseException:
+            tree.abandon(got)
+            raise
+
+    # The tree.
+
+    def child(
+        self,
+        budget: Budget | None = None,
+        *,
+        name: str = "child",
+        id: str | None = None,  # noqa: A002  the public name of the thing
+        set_aside: bool = False,
+    ) -> Ledger:
+        """Open a ledger below this one, with this handle's labels.
+
+        Args:
+            budget: Its caps; they take nothing from this ledger, which binds the child too. None
+                caps nothing: the child groups.
+            name: How messages call it.
+            id: How the store finds it; a fresh one if not given.
+            set_aside: Hold the child's tokens, money and calls here at once; calls inside draw on
+                that, and `close()` returns what is unspent.
+
+        Raises:
+            BudgetExceeded, BudgetBusy: If a set-aside does not fit, as for `reserve`.
+            LedgerClosed: If this ledger is closed.
+            ValueError: If there is nothing to set aside, or the store holds that id.
+        """
+        if budget is not None and not isinstance(budget, Budget):
+            msg = f"a child needs a Budget or None, not {type(budget).__name__}"
+            raise TypeError(msg)
+        if set_aside and (budget is None or budget.tokens is budget.usd is budget.calls is None):
+            msg = "nothing to set aside: give the child a Budget with tokens=, usd= or calls="
+            raise ValueError(msg)
+        old = self._origin
+        account = self._tree.child(old, _fresh(id), name, budget, set_aside=set_aside)
+        child = self._handle(Origin(account, old.node, old.route, old.purpose), self)
+        self.store.add(child)
+        return child
+
+    def close(self) -> None:
+        """Take no more reservations, here and below; return what is unspent of a set-aside.
+
+        Open holds stay held until they are settled or released. Closing again changes nothing.
+        """
+        self._tree.close(self._origin.account)
+
+    # Time.
+
+    @property
+    def elapsed(self) -> float:
+        """Active seconds so far."""
+        return self._tree.run(self._origin.account.clock.elapsed)
+
+    def pause(self) -> None:
+        """Stop this ledger's clock, while it waits for a person; no change if it stands."""
+        self._tree.run(self._origin.account.clock.pause)
+
+    def resume(self) -> None:
+        """Start this ledger's clock; no change if it runs."""
+        self._tree.run(self._origin.account.clock.resume)
+
+    # The receipt.
+
+    def note(self, what: str, detail: str, *, dropped: int = 0) -> None:
+        """Add a line to the receipt that costs nothing: a plan, a trim.
+
+        Args:
+            what: The kind of thing noted.
+            detail: What a reader should know.
+            dropped: How many pieces of text were left out.
+        """
+        self._tree.note(self._origin, what, detail, check_units("dropped", dropped))
+
+    @property
+    def receipt(self) -> Receipt:
+        """The lines of this ledger and all below it, in the order of reservation."""
+        return write(self.limit, *self._tree.run(view.receipt, self._origin.account))
+
+    def __repr__(self) -> str:
+        return f"<Ledger {self.name!r} {self.id}>"
+
+
+def _fresh(id: str | None) -> str:  # noqa: A002  the public name of the thing
+    if id is None:
+        return str(uuid.uuid4())
+    if not isinstance(id, str) or not id:
+        msg = "a ledger's id must be a string that is not empty"
+        raise ValueError(msg)
+    return id
+
+
+def _check(bound: object, wait: float, lease: float, token_price: int) -> None:
+    if not isinstance(bound, Amount):
+        msg = f"a reservation needs an Amount, not {type(bound).__name__}"
+        raise TypeError(msg)
+    # Written so that NaN is refused too.
+    if not wait >= 0:
+        msg = f"wait must not be negative, but is {wait}"
+        raise ValueError(msg)
+    if not lease > 0:
+        msg = f"lease must be positive, but is {lease}"
+        raise ValueError(msg)
+    if token_price:
+        check_units("token_price", token_price)
+
+
+def _step(left: float, patience: float | None) -> float:
+    """Return how long to wait before looking again."""
+    return left if patience is None else min(left, patience)

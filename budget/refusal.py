@@ -1,0 +1,186 @@
+"""Why a request is refused, in words: the numbers, the ledger and the cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shoestring.budget.amount import dollars
+from shoestring.budget.errors import BudgetBusy, BudgetExceeded, LedgerClosed
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from shoestring.budget.account import Account, Gate
+    from shoestring.budget.amount import Amount
+    from shoestring.budget.errors import Dimension
+    from shoestring.budget.record import Origin
+
+_DIMENSIONS: tuple[Dimension, Dimension, Dimension] = ("tokens", "usd", "calls")
+# Labels come from callers, and may come from documents: shown escaped and short.
+_LABEL = 60
+
+
+def misfit(
+    origin: Origin, what: str, bound: Amount, asked: Amount
+) -> BudgetExceeded | BudgetBusy | None:
+    """Return why `bound`, the widened `asked`, does not fit; None if it does.
+
+    What can never fit comes first, wherever on the path: it is no use to wait for one ledger and be
+    refused by the next.
+    """
+    busy: BudgetBusy | None = None
+    for gate in origin.account.gates:
+        account = gate.account
+        limits = (gate.tokens, gate.money, gate.calls)
+        used = account.used()
+        kept = account.kept(origin.purpose)
+        ceilings = account.ceilings(origin.purpose)
+        for index, need in enumerate(gate.needs(bound)):
+            limit = limits[index]
+            if limit is None or not need or used[index] + kept[index] + need <= limit:
+                continue
+            told = _told(origin, what, gate, index, need, widened=bound != asked)
+            if need > ceilings[index]:
+                return _exceeded(origin, account, told, index, need, limit)
+            busy = busy or BudgetBusy(
+                f"{told} It would fit if open calls cost less: pass wait=seconds, or retry."
+            )
+    return busy
+
+
+def overtaking(origin: Origin, what: str, bound: Amount) -> BudgetBusy | None:
+    """Return the refusal if a newcomer would overtake those who wait; None if it would not."""
+    for gate in origin.account.gates:
+        if gate.account.line and any(gate.needs(bound)):
+            return BudgetBusy(
+                f"{_asker(origin, what)} would overtake calls that wait for room in ledger "
+                f"{quoted(gate.account.name)}. Pass wait=seconds to join the queue, or retry."
+            )
+    return None
+
+
+def overtime(origin: Origin, what: str, now: float) -> BudgetExceeded | None:
+    """Return the refusal if the active time is over, here or above; None if it is not."""
+    for account in origin.account.timed:
+        limit = account.caps.seconds or 0.0
+        elapsed = account.clock.elapsed(now)
+        if elapsed >= limit:
+            return BudgetExceeded(
+                f"{_asker(origin, what)} needs time; {elapsed:,.1f} of {limit:,.1f} seconds are "
+                f"used{_where(origin, account)}. "
+                f"Raise Budget(seconds=…), or pause() the ledger while it waits.",
+                "seconds",
+                0.0,
+                0.0,
+                limit,
+                account.name,
+                origin.node,
+            )
+    return None
+
+
+def closed(origin: Origin, what: str) -> LedgerClosed:
+    """Return the refusal of a closed ledger."""
+    return LedgerClosed(
+        f"{_asker(origin, what)} is refused: {origin.account.closed}. "
+        f"Open another ledger for further work."
+    )
+
+
+def breach(bound: Amount, actual: Amount) -> str:
+    """Return how `actual` passes what was held; "" if it does not."""
+    parts = [
+        f"{_measure(dimension, spent)} spent on a hold of {figure(dimension, held)}"
+        for dimension, spent, held in (
+            ("tokens", actual.tokens, bound.tokens),
+            ("usd", actual.nanodollars, bound.nanodollars),
+            ("calls", actual.calls, bound.calls),
+        )
+        if spent > held
+    ]
+    return f"breach: {', '.join(parts)}" if parts else ""
+
+
+def breach_closes(account: Account, passed: tuple[int, int, int]) -> str:
+    """Return why a breach closes `account`."""
+    index, spent, cap = passed
+    dimension = _DIMENSIONS[index]
+    return (
+        f"ledger {quoted(account.name)} closed because a call passed its hold (a breach): "
+        f"{_measure(dimension, spent)} spent of {figure(dimension, cap)}"
+    )
+
+
+def quoted(label: str) -> str:
+    """Return `label` as it may stand in a message: quoted, escaped, at most a line's worth."""
+    return repr(label if len(label) <= _LABEL else label[:_LABEL] + "…")
+
+
+def figure(dimension: str, units: int) -> str:
+    """Return `units` without their name, in dollars where they are money."""
+    if dimension != "usd":
+        return f"{units:,}"
+    whole, _, parts = f"{dollars(units):,.9f}".partition(".")
+    return f"${whole}.{parts.rstrip('0').ljust(2, '0')}"
+
+
+def _measure(dimension: str, units: int) -> str:
+    """Return `units` with their name."""
+    if dimension == "usd":
+        return figure(dimension, units)
+    noun = dimension.removesuffix("s") if units == 1 else dimension
+    return f"{units:,} {noun}"
+
+
+def _told(origin: Origin, what: str, gate: Gate, index: int, need: int, *, widened: bool) -> str:
+    """Return who needs how much, and how much remains where."""
+    account = gate.account
+    dimension = _DIMENSIONS[index]
+    limit = (gate.tokens, gate.money, gate.calls)[index] or 0
+    kept = account.kept(origin.purpose)[index]
+    held = (account.held_in + account.held_out, account.held_money, account.held_calls)[index]
+    remaining = max(0, limit - account.used()[index] - kept)
+    remarks: list[str] = []
+    if kept:
+        remarks.append(f"{figure(dimension, kept)} more kept back for the answer")
+    if held:
+        remarks.append(f"{figure(dimension, held)} held by open calls")
+    if widened and dimension != "calls":
+        remarks.append("the need is widened, because an earlier call passed its hold")
+    verb = "remains" if remaining == 1 and dimension != "usd" else "remain"
+    return (
+        f"{_asker(origin, what)} needs {_measure(dimension, need)}; {figure(dimension, remaining)}"
+        f" of {figure(dimension, limit)} {verb}{_where(origin, account)}"
+        f"{' (' + '; '.join(remarks) + ')' if remarks else ''}."
+    )
+
+
+def _exceeded(
+    origin: Origin, account: Account, told: str, index: int, need: int, limit: int
+) -> BudgetExceeded:
+    dimension = _DIMENSIONS[index]
+    remaining = max(0, limit - account.used()[index] - account.kept(origin.purpose)[index])
+    cure = f"Raise Budget({dimension}=…)"
+    if dimension != "calls":
+        cure += ", or ask for less"
+
+    def value(units: int) -> Decimal | int:
+        return dollars(units) if dimension == "usd" else units
+
+    return BudgetExceeded(
+        f"{told} {cure}.",
+        dimension,
+        value(need),
+        value(remaining),
+        value(limit),
+        account.name,
+        origin.node,
+    )
+
+
+def _where(origin: Origin, account: Account) -> str:
+    return "" if account is origin.account else f" in ledger {quoted(account.name)}"
+
+
+def _asker(origin: Origin, what: str) -> str:
+    return f"node {quoted(origin.node)}" if origin.node else quoted(what)

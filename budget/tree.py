@@ -1,0 +1,422 @@
+"""The atomic core: a ledger and all ledgers below it, under one lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shoestring.budget import refusal
+from shoestring.budget.account import Account
+from shoestring.budget.amount import Amount
+from shoestring.budget.atomic import Atomic
+from shoestring.budget.errors import BudgetBusy, HoldSettled
+from shoestring.budget.hold import Hold
+from shoestring.budget.leases import Leases
+from shoestring.budget.receipt import ReceiptLine
+from shoestring.budget.record import NOTHING, Record
+from shoestring.budget.view import seconds_left
+from shoestring.budget.waiting import Waiter, join, leave, next_in_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shoestring.budget.budget import Budget
+    from shoestring.budget.errors import BudgetError
+    from shoestring.budget.receipt import Basis
+    from shoestring.budget.record import Origin
+    from shoestring.budget.waiting import TaskGate, ThreadGate
+
+
+class Tree(Atomic):
+    """All accounts under one root. Every public method is one atomic step.
+
+    Each checks everything first and changes everything then. The private methods run inside one.
+    """
+
+    __slots__ = ("_leases", "_open", "_seq", "_waiting", "root")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(clock)
+        self.root = Account(id, name, budget, clock())
+        self._leases = Leases()
+        # How many holds are open, and how many requests wait.
+        self._open = 0
+        self._waiting = 0
+        # The last place given in the order of the tree.
+        self._seq = 0
+
+    def _before(self, now: float) -> None:
+        if self._leases.next <= now:
+            for record in self._leases.ended(now):
+                self._settle(now, record, record.bound, "presumed", "lease ended: charged in full")
+                record.lapsed = True
+
+    def _unreachable(self, waiter: Waiter) -> None:
+        self.abandon(waiter)
+
+    # Reserving.
+
+    def ask(
+        self,
+        origin: Origin,
+        bound: Amount,
+        what: str,
+        lease: float,
+        token_price: int,
+        gate: ThreadGate | TaskGate | None,
+    ) -> Hold | Waiter:
+        """Reserve `bound`, or join the queue if there is a `gate` to wait at."""
+        return self.run(self._ask, origin, bound, what, lease, token_price, gate)
+
+    def _ask(
+        self,
+        now: float,
+        origin: Origin,
+        asked: Amount,
+        what: str,
+        lease: float,
+        token_price: int,
+        gate: ThreadGate | TaskGate | None,
+    ) -> Hold | Waiter:
+        account = origin.account
+        if token_price:
+            self._know_price(now, account, token_price)
+        bound = account.widened(asked)
+        error = self._refusal(now, origin, what, bound, asked)
+        if error is None:
+            return self._grant(now, origin, asked, bound, what, lease)
+        if gate is None or not isinstance(error, BudgetBusy):
+            raise error
+        self._seq += 1
+        waiter = Waiter(origin, asked, bound, what, lease, gate, self._seq)
+        self._waiting += 1
+        join(waiter)
+        return waiter
+
+    def _know_price(self, now: float, account: Account, token_price: int) -> None:
+        for above in account.path:
+            if above.reserve is not None:
+                above.reserve.know_price(token_price)
+        if self._waiting:
+            self._ripple(now, account.path)
+
+    def _refusal(
+        self, now: float, origin: Origin, what: str, bound: Amount, asked: Amount
+    ) -> BudgetError | None:
+        """Return why a newcomer gets nothing; None if it is admitted."""
+        account = origin.account
+        if account.closed is not None:
+            return refusal.closed(origin, what)
+        if account.timed and (late := refusal.overtime(origin, what, now)):
+            return late
+        if not account.admits(bound, origin.purpose):
+            return refusal.misfit(origin, what, bound, asked)
+        return refusal.overtaking(origin, what, bound) if self._waiting else None
+
+    def _grant(
+        self, now: float, origin: Origin, asked: Amount, bound: Amount, what: str, lease: float
+    ) -> Hold:
+        """Hold `bound`, which fits."""
+        account = origin.account
+        timeout = seconds_left(now, account) if account.timed else None
+        self._seq = seq = self._seq + 1
+        record = Record(origin, what, asked, bound, timeout, lease, now + lease, seq)
+        account.hold(bound, origin.purpose)
+        account.entries[seq] = record
+        self._open += 1
+        self._leases.add(record, self._open)
+        return Hold(self, record)
+
+    # Waiting.
+
+    def recheck(self, waiter: Waiter, *, last: bool) -> bool:
+        """Return whether the waiter has its outcome; give it one if it is out of time or `last`."""
+        return self.run(self._recheck, waiter, last)
+
+    def _recheck(self, now: float, waiter: Waiter, last: bool) -> bool:  # noqa: FBT001  private
+        if waiter.outcome is not None:
+            return True
+        origin, what = waiter.origin, waiter.what
+        error: BudgetError | None = refusal.overtime(origin, what, now)
+        if error is None and last:
+            error = refusal.misfit(
+                origin, what, waiter.bound, waiter.asked
+            ) or refusal.overtaking(origin, what, waiter.bound)
+        if error is None:
+            return False
+        waiter.outcome = error
+        self._waiting -= 1
+        self._ripple(now, leave(waiter))
+        return True
+
+    def abandon(self, waiter: Waiter) -> None:
+        """Forget a waiter that was cancelled; a grant that raced with it is released."""
+        self.run(self._abandon, waiter)
+
+    def _abandon(self, now: float, waiter: Waiter) -> None:
+        if waiter.outcome is None:
+            waiter.outcome = BudgetBusy("the waiting was cancelled")
+            self._waiting -= 1
+            self._ripple(now, leave(waiter))
+        elif isinstance(waiter.outcome, Hold):
+            # Done after this step, like anything that comes from inside one.
+            waiter.outcome.release()
+
+    def _answer(self, waiter: Waiter, outcome: Hold | BudgetError) -> tuple[Account, ...]:
+        """End a wait; return the accounts whose lines may move on."""
+        waiter.outcome = outcome
+        self._waiting -= 1
+        self._woken.append(waiter)
+        return leave(waiter)
+
+    def _ripple(self, now: float, changed: Iterable[Account]) -> None:
+        """Refuse those who wait in vain since `changed`, and grant those whose turn it is.
+
+        Each step ends a wait or drops an account from the list: the work is linear in both.
+        """
+        todo = list(changed)
+        for account in tuple(todo):
+            if account.line:
+                for waiter in account.line.hopeless(account):
+                    error = refusal.misfit(waiter.origin, waiter.what, waiter.bound, waiter.asked)
+                    if error is not None:
+                        todo += self._answer(waiter, error)
+        while todo:
+            waiter = next_in_turn(todo.pop())
+            if waiter is None:
+                continue
+            origin, bound = waiter.origin, waiter.bound
+            late = refusal.overtime(origin, waiter.what, now)
+            if late:
+                todo += self._answer(waiter, late)
+            elif origin.account.admits(bound, origin.purpose):
+                hold = self._grant(now, origin, waiter.asked, bound, waiter.what, waiter.lease)
+                todo += self._answer(waiter, hold)
+
+    # The life of a hold.
+
+    def dispatch(self, record: Record) -> None:
+        """Note that the request goes out."""
+        self.run(self._dispatch, record)
+
+    def _dispatch(self, now: float, record: Record) -> None:
+        self._renew(now, record)
+        record.state = "dispatched"
+        record.sent = True
+
+    def settle(self, record: Record, actual: Amount, basis: Basis, detail: str) -> None:
+        """Record what was spent."""
+        self.run(self._settle, record, actual, basis, detail)
+
+    def _settle(
+        self, now: float, record: Record, actual: Amount, basis: Basis, detail: str
+    ) -> None:
+        account = record.origin.account
+        purpose = record.origin.purpose
+        if record.open:
+            account.charge(actual, NOTHING, record.bound, purpose)
+            self._open -= 1
+        elif record.outcome is None:
+            raise _ended(record)
+        else:
+            earlier, on, _ = record.outcome
+            if on == "measured":
+                if basis == on and actual == earlier:
+                    return
+                raise _measured(record, earlier, actual)
+            account.charge(actual, earlier, NOTHING, purpose)
+        record.state = "settled"
+        record.lapsed = False
+        breach = refusal.breach(record.bound, actual)
+        if breach:
+            detail = f"{detail}; {breach}" if detail else breach
+            self._widen(account, record.asked, actual)
+        record.outcome = (actual, basis, detail)
+        if account.breached:
+            self._close_passed(now, account)
+        if self._waiting:
+            self._ripple(now, account.path)
+
+    def release(self, record: Record) -> None:
+        """Give the whole hold back."""
+        self.run(self._release, record)
+
+    def _release(self, now: float, record: Record) -> None:
+        account = record.origin.account
+        if record.open:
+            account.charge(NOTHING, NOTHING, record.bound, record.origin.purpose)
+            self._open -= 1
+        elif record.outcome is None:
+            return
+        elif record.lapsed and not record.sent:
+            account.charge(NOTHING, record.outcome[0], NOTHING, record.origin.purpose)
+        else:
+            raise _ended(record)
+        record.state = "released"
+        record.lapsed = False
+        record.outcome = None
+        del account.entries[record.seq]
+        if self._waiting:
+            self._ripple(now, account.path)
+
+    def leave(self, record: Record) -> None:
+        """End a `with` block: release what was never sent, charge in full what nobody settled."""
+        self.run(self._leave, record)
+
+    def _leave(self, now: float, record: Record) -> None:
+        if record.state == "dispatched":
+            self._settle(now, record, record.bound, "presumed", "outcome unknown: charged in full")
+        elif record.state == "reserved" or (record.lapsed and not record.sent):
+            self._release(now, record)
+
+    def extend(self, record: Record, more: Amount) -> None:
+        """Hold `more` as well."""
+        self.run(self._extend, record, more)
+
+    def _extend(self, now: float, record: Record, more: Amount) -> None:
+        origin = record.origin
+        account = origin.account
+        if not record.open and not record.lapsed:
+            raise _ended(record)
+        if account.closed is not None:
+            raise refusal.closed(origin, record.what)
+        bound = account.widened(more)
+        # A hold is older than any who wait: growing is no overtaking.
+        error = refusal.misfit(origin, record.what, bound, more)
+        if error is not None:
+            raise error
+        asked, total = record.asked + more, record.bound + bound
+        self._renew(now, record)
+        account.hold(bound, origin.purpose)
+        record.asked, record.bound = asked, total
+
+    def _renew(self, now: float, record: Record) -> None:
+        """Renew the lease; if it has ended, hold again what was presumed spent."""
+        if not record.open and not record.lapsed:
+            raise _ended(record)
+        record.deadline = now + record.lease
+        if record.open:
+            return
+        origin = record.origin
+        # The one is as large as the other: no ledger's sum moves.
+        origin.account.charge(NOTHING, record.bound, NOTHING, origin.purpose)
+        origin.account.hold(record.bound, origin.purpose)
+        record.state = "dispatched" if record.sent else "reserved"
+        record.lapsed = False
+        record.outcome = None
+        self._open += 1
+        self._leases.add(record, self._open)
+
+    # Truth.
+
+    def _widen(self, account: Account, asked: Amount, actual: Amount) -> None:
+        """Remember a breach of what was `asked`, and widen those who wait."""
+        for above in account.path:
+            above.breached = True
+        for by, start in ((actual.tokens, asked.tokens), (actual.nanodollars, asked.nanodollars)):
+            # From nothing there is no ratio: the breach stands on the receipt alone.
+            if by > start > 0:
+                account.widen(by, start)
+        if self._waiting:
+            for below in self.root.subtree():
+                for waiter in below.waiting:
+                    waiter.bound = below.widened(waiter.asked)
+                    join(waiter)
+
+    def _close_passed(self, now: float, account: Account) -> None:
+        """Close the ledgers whose own cap spending has passed."""
+        for above in account.path:
+            passed = above.passed() if above.closed is None else None
+            if passed:
+                self._close(now, above, refusal.breach_closes(above, passed))
+
+    def close(self, account: Account) -> None:
+        """Close `account` and all below it; what is unspent of a set-aside returns."""
+        self.run(self._close, account, f"ledger {refusal.quoted(account.name)} was closed")
+
+    def _close(self, now: float, account: Account, reason: str) -> None:
+        changed = list(account.path)
+        # From the leaves up, so that what a set-aside returns to another is returned in turn.
+        for below in reversed(tuple(account.subtree())):
+            if below.closed is not None:
+                continue
+            tokens, money, calls = below.undrawn()
+            below.closed = reason
+            if below.parent is not None:
+                below.parent.add_held(0, -tokens, -money, -calls)
+            for waiter in tuple(below.waiting):
+                changed += self._answer(waiter, refusal.closed(waiter.origin, waiter.what))
+        if self._waiting:
+            self._ripple(now, changed)
+
+    # Children and notes.
+
+    def child(
+        self,
+        origin: Origin,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget | None,
+        *,
+        set_aside: bool,
+    ) -> Account:
+        """Open an account below `origin`."""
+        return self.run(self._child, origin, id, name, budget, set_aside)
+
+    def _child(
+        self,
+        now: float,
+        origin: Origin,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget | None,
+        set_aside: bool,  # noqa: FBT001  private
+    ) -> Account:
+        parent = origin.account
+        child = Account(id, name, budget, now, parent=parent, set_aside=set_aside)
+        tokens, money, calls = child.undrawn()
+        amount = Amount(0, tokens, money, calls)
+        what = f"child {name}"
+        if set_aside:
+            error = self._refusal(now, origin, what, amount, amount)
+        else:
+            error = None if parent.closed is None else refusal.closed(origin, what)
+        if error is not None:
+            raise error
+        parent.add_held(0, tokens, money, calls)
+        parent.children.append(child)
+        return child
+
+    def note(self, origin: Origin, what: str, detail: str, dropped: int) -> None:
+        """Add a line that costs nothing."""
+        node, route = origin.node, origin.route
+        line = ReceiptLine(node, route, what, NOTHING, NOTHING, "measured", detail, dropped)
+        self.run(self._note, origin.account, line)
+
+    def _note(self, _now: float, account: Account, line: ReceiptLine) -> None:
+        self._seq += 1
+        account.entries[self._seq] = line
+
+
+def _ended(record: Record) -> HoldSettled:
+    return HoldSettled(
+        f"the hold for {refusal.quoted(record.what)} is {record.state} already: "
+        f"reserve again for another call"
+    )
+
+
+def _measured(record: Record, earlier: Amount, actual: Amount) -> HoldSettled:
+    return HoldSettled(
+        f"the hold for {refusal.quoted(record.what)} was measured at {_told(earlier)}; "
+        f"it cannot be settled again at {_told(actual)}: reserve again for another call"
+    )
+
+
+def _told(amount: Amount) -> str:
+    money = refusal.figure("usd", amount.nanodollars)
+    return f"{amount.tokens:,} tokens, {money} and {amount.calls:,} calls"

@@ -1,0 +1,102 @@
+"""What a ledger shows of itself: each function is run as one atomic step of its tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shoestring.budget.amount import MAX_UNITS, Amount, Caps
+from shoestring.budget.record import NOTHING, Outcome, Record
+
+if TYPE_CHECKING:
+    from shoestring.budget.account import Account, Purpose
+    from shoestring.budget.receipt import ReceiptLine
+    from shoestring.budget.record import Origin
+
+# A line of a receipt to be: its place, what it is of, and bound and outcome at that instant.
+Entry = tuple[int, Record | ReceiptLine, Amount, Outcome | None] if TYPE_CHECKING else tuple
+
+
+def spent(_now: float, account: Account) -> Amount:
+    """Return what the account and all below it have spent."""
+    return _amount(account.spent_in, account.spent_out, account.spent_money, account.spent_calls)
+
+
+def own_spent(_now: float, account: Account) -> Amount:
+    """Return what the account has spent itself."""
+    below = account.children
+    return _amount(
+        account.spent_in - sum(child.spent_in for child in below),
+        account.spent_out - sum(child.spent_out for child in below),
+        account.spent_money - sum(child.spent_money for child in below),
+        account.spent_calls - sum(child.spent_calls for child in below),
+    )
+
+
+def held(_now: float, account: Account) -> Amount:
+    """Return what open holds and set-asides keep."""
+    return _amount(account.held_in, account.held_out, account.held_money, account.held_calls)
+
+
+def seconds_left(now: float, account: Account) -> float | None:
+    """Return the active time left here and above; None where no ledger caps it."""
+    left = [timed.caps.seconds - timed.clock.elapsed(now) for timed in account.timed if timed.caps.seconds is not None]
+    return max(0.0, min(left)) if left else None
+
+
+def remaining(now: float, account: Account) -> Caps:
+    """Return what is neither spent nor held, the least of here and above."""
+    return Caps(*_room(account, None, 0), seconds_left(now, account))
+
+
+def affordable(now: float, origin: Origin, token_price: int) -> Caps:
+    """Return the largest bound that would be admitted."""
+    account = origin.account
+    seconds = seconds_left(now, account)
+    if account.closed is not None or seconds == 0:
+        return Caps(0, 0, 0, seconds)
+    tokens, money, calls = _room(account, origin.purpose, token_price)
+    by, start = account.widening()
+    if tokens is not None:
+        tokens = tokens * start // by
+    if money is not None:
+        money = money * start // by
+    return Caps(tokens, money, calls, seconds)
+
+
+def receipt(now: float, account: Account) -> tuple[list[Entry], Amount, Amount, Caps]:
+    """Return what a receipt is written from: its entries, spent, held and remaining."""
+    entries: list[Entry] = []
+    for below in account.subtree():
+        for seq, item in below.entries.items():
+            if isinstance(item, Record):
+                entries.append((seq, item, item.bound, item.outcome))
+            else:
+                entries.append((seq, item, NOTHING, None))
+    return entries, spent(now, account), held(now, account), remaining(now, account)
+
+
+def _room(account: Account, purpose: Purpose | None, token_price: int) -> list[int | None]:
+    """Return what is free here and above, None where nothing is capped.
+
+    For a purpose, less what is kept back from it; for None, all that is neither spent nor held.
+    """
+    room: list[int | None] = [None, None, None]
+    for gate in account.gates:
+        kept = gate.account.kept(purpose, token_price)
+        used = gate.account.used()
+        for index, limit in enumerate((gate.tokens, gate.money, gate.calls)):
+            if limit is not None:
+                left = max(0, limit - used[index] - kept[index])
+                least = room[index]
+                room[index] = left if least is None else min(least, left)
+    return room
+
+
+def _amount(tokens_in: int, tokens_out: int, money: int, calls: int) -> Amount:
+    """Return a sum as an Amount; what has grown beyond counting shows as the most there is."""
+    return Amount(
+        min(tokens_in, MAX_UNITS),
+        min(tokens_out, MAX_UNITS),
+        min(money, MAX_UNITS),
+        min(calls, MAX_UNITS),
+    )

@@ -1,0 +1,117 @@
+"""`shoestring eval`: measure on cases with known answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shoestring.cli.errors import fail, one_line_errors
+from shoestring.cli.progress import counting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shoestring.evals.trimming import Row
+
+_WIDTH = 130  # characters of the table where it is not written to a terminal
+
+eval_app = typer.Typer(help="Measure on cases with known answers.", no_args_is_help=True)
+
+
+@eval_app.callback()
+def measurements() -> None:
+    """Measure on cases with known answers."""
+
+
+@eval_app.command("trim")
+def trim(
+    suite: Annotated[Path, typer.Argument(help="Folder with a folder for each set of cases.")],
+    *,
+    sets: Annotated[str, typer.Option(help="Names of sets, with commas; all by default.")] = "",
+    budgets: Annotated[
+        str, typer.Option(help="Tokens, or shares of the whole context, with commas.")
+    ] = "10%,256,512",
+    split: Annotated[str, typer.Option(help="Which files of a set to read.")] = "dev",
+    limit: Annotated[
+        int | None, typer.Option(help="Cases a set, chosen by the hash of their ids.")
+    ] = None,
+    fill: Annotated[str, typer.Option(help='The trimmer\'s, "relevant" or "budget".')] = "budget",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the rows to this file.")
+    ] = None,
+) -> None:
+    """Measure which evidence survives trimming, beside whole passages by BM25."""
+    with one_line_errors():
+        from shoestring.evals.cases import choose, read_cases
+        from shoestring.evals.trimming import Room, measure, methods
+
+        if fill not in ("relevant", "budget"):
+            fail(f'--fill is "relevant" or "budget", not {fill!r}')
+        if limit is not None and limit < 1:
+            fail(f"--limit must be 1 or more, not {limit}")
+        rooms = [Room.parse(budget) for budget in budgets.split(",")]
+        names = _names(suite, sets, split)
+        measured = methods("budget" if fill == "budget" else "relevant")
+        rows: list[Row] = []
+        with counting("measuring") as progress:
+            for done, name in enumerate(names):
+                progress(done, len(names))
+                cases = choose(read_cases(suite / name, split), limit)
+                rows.extend(measure(name, cases, rooms, measured))
+        if json_file is not None:
+            text = json.dumps([asdict(row) for row in rows], indent=1)
+            json_file.write_text(f"{text}\n", encoding="utf-8")
+        _show(rows)
+
+
+def _names(suite: Path, sets: str, split: str) -> list[str]:
+    if not suite.is_dir():
+        fail(f"{suite}: no such folder")
+    there = sorted(at.parent.name for at in suite.glob(f"*/{split}.jsonl.gz"))
+    if not there:
+        fail(f"{suite}: holds no <set>/{split}.jsonl.gz")
+    names = [name.strip() for name in sets.split(",") if name.strip()] or there
+    for name in names:
+        if name not in there:
+            fail(f"no set {name!r} in {suite}; there are {', '.join(there)}")
+    return names
+
+
+def _show(rows: Sequence[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("set", no_wrap=True)
+    table.add_column("method", no_wrap=True)
+    for column in ("budget", "answers", "gold", "95 %", "oracle", "used", "of", "over", "ms", "n"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        low_high = row.interval
+        table.add_row(
+            row.set,
+            row.method,
+            row.budget,
+            _percent(row.answer_recall),
+            _percent(row.gold_recall),
+            f"{100 * low_high[0]:.0f}-{100 * low_high[1]:.0f}" if low_high else "",
+            _percent(row.oracle),
+            f"{row.tokens_used:,.0f}",
+            f"{row.tokens_limit:,.0f}",
+            str(row.over_budget),
+            f"{row.ms_per_query:.1f}",
+            str(row.items),
+            style="bold" if row.method == "trim" else None,
+        )
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width
+        console = Console(width=_WIDTH)
+    console.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"

@@ -1,0 +1,193 @@
+"""Cases: questions with their passages, answers and marks, read from files."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BrokenCases", "Case", "Passage", "choose", "read_cases"]
+
+_LONGEST_LINE = 64 * 2**20  # bytes; the largest real context is a few MB
+
+
+class BrokenCases(ValueError):
+    """A file of cases is missing or cannot be read; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of text a question may be answered from."""
+
+    id: str
+    title: str
+    text: str
+    gold: bool = False
+    """Whether it holds evidence; never shown to what is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question with the passages it is asked over."""
+
+    id: str
+    question: str
+    passages: tuple[Passage, ...]
+    answers: tuple[str, ...] = ()
+    """Right answers; never shown to what is measured."""
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def asked(self) -> str:
+        """The question, after the earlier turns of its conversation if there are any."""
+        history = self.meta.get("history")
+        turns = [turn for turn in history if isinstance(turn, str)] if _is_list(history) else []
+        return "\n".join([*turns, self.question])
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def read_cases(folder: Path, split: str = "dev") -> list[Case]:
+    """Read the cases of one set.
+
+    Args:
+        folder: Holds `<split>.jsonl.gz`, one case a line, and where its passages are shared
+            `<split>.contexts.jsonl.gz` or `<split>.passages.jsonl.gz`, which are joined in.
+        split: The files' stem.
+
+    Returns:
+        All cases, in the order of the file.
+
+    Raises:
+        BrokenCases: If a file is missing, damaged, or has a line that is not what it should be.
+    """
+    file = folder / f"{split}.jsonl.gz"
+    contexts: dict[str, tuple[Passage, ...]] = {}
+    shared: dict[str, Passage] = {}
+    at = folder / f"{split}.contexts.jsonl.gz"
+    if at.exists():
+        for number, row in _rows(at):
+            context = _text(row, "context_id", at, number)
+            contexts[context] = _passages(row.get("passages"), at, number)
+    at = folder / f"{split}.passages.jsonl.gz"
+    if at.exists():
+        for number, row in _rows(at):
+            passage = _passage({"id": row.get("pid"), **row}, at, number)
+            shared[passage.id] = passage
+    return [_case(row, contexts, shared, file, number) for number, row in _rows(file)]
+
+
+def choose(cases: Sequence[Case], limit: int | None) -> list[Case]:
+    """Choose cases the same way each time: the first by the hash of their ids.
+
+    Files often hold all questions of one document side by side; the hash mixes them.
+
+    Args:
+        cases: All cases.
+        limit: How many; None for all, in the file's order.
+    """
+    if limit is None:
+        return list(cases)
+    return sorted(cases, key=lambda case: sha256(case.id.encode(errors="replace")).digest())[:limit]
+
+
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a file with their line numbers, from 1."""
+    try:
+        with gzip.open(file, "rb") as lines:
+            number = 0
+            while line := lines.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise _broken(file, number, f"longer than {_LONGEST_LINE:,} bytes")
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise _broken(file, number, "not a JSON object") from error
+                if not isinstance(row, dict):
+                    raise _broken(file, number, "not a JSON object")
+                yield number, row
+    except FileNotFoundError as error:
+        raise BrokenCases(f"{file}: no such file") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BrokenCases(f"{file}: cannot be read: {error}") from error
+
+
+def _broken(file: Path, number: int, why: str) -> BrokenCases:
+    return BrokenCases(f"{file}, line {number}: {why}")
+
+
+def _text(row: Mapping[str, Any], key: str, file: Path, number: int) -> str:
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise _broken(file, number, f'"{key}" is missing or no string')
+    return value
+
+
+def _texts(row: Mapping[str, Any], key: str, file: Path, number: int) -> list[str]:
+    values = row.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise _broken(file, number, f'"{key}" is no list of strings')
+    return [str(value) for value in values]
+
+
+def _passage(row: object, file: Path, number: int) -> Passage:
+    if not isinstance(row, dict):
+        raise _broken(file, number, "a passage is no object")
+    title = row.get("title") or ""
+    if not isinstance(title, str):
+        raise _broken(file, number, '"title" is no string')
+    return Passage(
+        id=_text(row, "id", file, number),
+        title=title,
+        text=_text(row, "text", file, number),
+        gold=row.get("gold") is True,
+    )
+
+
+def _passages(rows: object, file: Path, number: int) -> tuple[Passage, ...]:
+    if not isinstance(rows, list):
+        raise _broken(file, number, '"passages" is no list')
+    return tuple(_passage(row, file, number) for row in rows)
+
+
+def _case(
+    row: Mapping[str, Any],
+    contexts: Mapping[str, tuple[Passage, ...]],
+    shared: Mapping[str, Passage],
+    file: Path,
+    number: int,
+) -> Case:
+    gold = frozenset(_texts(row, "gold_ids", file, number))
+    if "context_id" in row:
+        context = _text(row, "context_id", file, number)
+        if context not in contexts:
+            raise _broken(file, number, f"its context {context!r} is in no file beside it")
+        passages = contexts[context]
+    elif "passage_ids" in row:
+        ids = _texts(row, "passage_ids", file, number)
+        missing = next((one for one in ids if one not in shared), None)
+        if missing is not None:
+            raise _broken(file, number, f"its passage {missing!r} is in no file beside it")
+        passages = tuple(shared[one] for one in ids)
+    else:
+        passages = _passages(row.get("passages", []), file, number)
+    meta = row.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise _broken(file, number, '"meta" is no object')
+    return Case(
+        id=_text(row, "id", file, number),
+        question=_text(row, "question", file, number),
+        passages=tuple(
+            Passage(p.id, p.title, p.text, gold=True) if p.id in gold else p for p in passages
+        ),
+        answers=tuple(_texts(row, "answers", file, number)),
+        meta=meta,
+    )

@@ -1,0 +1,198 @@
+"""Trimming measured: does the evidence survive within a budget?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.documents import Document
+
+from shoestring.evals.baseline import best_passages
+from shoestring.evals.intervals import interval
+from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
+from shoestring.models.counting import counter
+from shoestring.models.vocabularies import encoding
+from shoestring.tools.render import render
+from shoestring.tools.trim import Fill, trim
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+    from shoestring.evals.cases import Case
+
+__all__ = ["Method", "Room", "Row", "measure", "methods"]
+
+_VOCABULARY = "cl100k_base"  # the figures are defined in it
+_ROOM = re.compile(r"(\d{1,9})(%?)")
+
+Count = Callable[[str], int]
+Method = Callable[[Sequence[Document], str, int, Count], Sequence[Document]]
+"""Takes passages, a question, the room and a counter; gives what it keeps of the passages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many tokens there are: a number, or a share of the whole context as rendered."""
+
+    amount: int
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Room:
+        """Read "256" or "10%".
+
+        Raises:
+            ValueError: If it is neither, or more than 100 %.
+        """
+        match = _ROOM.fullmatch(text.strip())
+        if match is None or (match[2] and int(match[1]) > 100):  # noqa: PLR2004 - per cent
+            raise ValueError(f"{text!r} is no budget: give tokens (256) or a share (10%)")
+        return cls(int(match[1]), bool(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.amount}%" if self.percent else str(self.amount)
+
+    def tokens(self, whole: int) -> int:
+        """Give the tokens there are where the whole context has `whole`."""
+        return whole * self.amount // 100 if self.percent else self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The figures of one method on one set within one room."""
+
+    set: str
+    method: str
+    budget: str
+    items: int
+    answer_recall: float | None
+    """Mean over the items it applies to; None if it applies to none."""
+    gold_recall: float | None
+    interval: tuple[float, float] | None
+    """95 % of the answer recall, or of the gold recall where there is no answer recall."""
+    oracle: float | None
+    """The best possible value of that same figure."""
+    tokens_used: float
+    """Mean per item, counted on the rendered text."""
+    tokens_limit: float
+    """Mean per item."""
+    over_budget: int
+    """Items whose rendered text has more tokens than the room."""
+    ms_per_query: float
+    """Median."""
+
+
+def methods(fill: Fill, embeddings: Embeddings | None = None) -> dict[str, Method]:
+    """Give what is measured, by name: the trimmer and the baseline."""
+
+    def trimmed(
+        documents: Sequence[Document], query: str, tokens: int, count: Count
+    ) -> Sequence[Document]:
+        return trim(
+            documents, query, tokens, count=count, fill=fill, embeddings=embeddings
+        ).documents
+
+    return {"trim": trimmed, "bm25": best_passages}
+
+
+def measure(
+    name: str, cases: Sequence[Case], rooms: Sequence[Room], measured: Mapping[str, Method]
+) -> Iterator[Row]:
+    """Measure methods on the cases of one set.
+
+    A method sees the passages' titles and texts and the question (with earlier turns); answers,
+    marks and ids stay here. Cases without passages are left out.
+
+    Args:
+        name: The set's name, for the rows.
+        cases: The cases.
+        rooms: The budgets.
+        measured: The methods by name.
+
+    Yields:
+        A row for each budget and method.
+    """
+    count = counter(_VOCABULARY).count
+    usable = [case for case in cases if case.passages and case.asked.strip()]
+    contexts = [_documents(case) for case in usable]
+    wholes = [count(render(documents)) for documents in contexts]
+    for room in rooms:
+        limits = [room.tokens(whole) for whole in wholes]
+        best = [_oracles(case, limit, count) for case, limit in zip(usable, limits, strict=True)]
+        for label, method in measured.items():
+            figures = [
+                _figures(case, documents, limit, method, count)
+                for case, documents, limit in zip(usable, contexts, limits, strict=True)
+            ]
+            yield _row((name, label, str(room)), figures, best, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    answer: float | None
+    gold: float | None
+    used: int
+    seconds: float
+
+
+def _documents(case: Case) -> list[Document]:
+    # Neutral names: an id might tell which passage is marked.
+    return [
+        Document(passage.text, metadata={"source": f"passage {place}", "title": passage.title})
+        for place, passage in enumerate(case.passages)
+    ]
+
+
+def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float | None]:
+    return answer_oracle(case, limit, count), gold_oracle(case, limit, encoding(_VOCABULARY))
+
+
+def _figures(
+    case: Case, documents: Sequence[Document], limit: int, method: Method, count: Count
+) -> _Figures:
+    began = perf_counter()
+    kept = method(documents, case.asked, limit, count)
+    seconds = perf_counter() - began
+    text = render(kept)
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for piece in kept:
+        place = int(str(piece.metadata["source"]).removeprefix("passage "))
+        start = int(piece.metadata.get("start", 0))
+        spans.setdefault(place, []).append((start, start + len(piece.page_content)))
+    return _Figures(
+        answer=answer_recall(case, text),
+        gold=gold_recall(case, spans, encoding(_VOCABULARY)),
+        used=count(text) if text else 0,
+        seconds=seconds,
+    )
+
+
+def _row(
+    names: tuple[str, str, str],
+    figures: Sequence[_Figures],
+    best: Sequence[tuple[float | None, float | None]],
+    limits: Sequence[int],
+) -> Row:
+    answers = [f.answer for f in figures if f.answer is not None]
+    gold = [f.gold for f in figures if f.gold is not None]
+    oracle = [pair[0 if answers else 1] for pair in best]
+    return Row(
+        *names,
+        items=len(figures),
+        answer_recall=_mean(answers),
+        gold_recall=_mean(gold),
+        interval=interval(answers or gold),
+        oracle=_mean([value for value in oracle if value is not None]),
+        tokens_used=fmean(f.used for f in figures) if figures else 0.0,
+        tokens_limit=fmean(limits) if limits else 0.0,
+        over_budget=sum(f.used > limit for f, limit in zip(figures, limits, strict=True)),
+        ms_per_query=1000 * median(f.seconds for f in figures) if figures else 0.0,
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None

@@ -1,0 +1,264 @@
+"""The budget-capped assistant: plan → retrieve → a route's trim and reasoning → check → answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from shoestring.agents import Means, Meter, Planner, Standing
+from shoestring.budget import Budget, MemoryStore
+from shoestring.graphs.account import find, lines, mirror, open_question
+from shoestring.graphs.check import check
+from shoestring.graphs.reasoning import failed
+from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
+from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.models import UnknownPrice, counter_for, price_of
+from shoestring.tools import Index, IndexRetriever, split
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.language_models import BaseChatModel
+    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.types import Checkpointer
+
+PASSAGES = 20
+"""Passages retrieved for a question when documents are given: trimming chooses among them."""
+
+
+def build_assistant(
+    model: BaseChatModel | None,
+    documents: Sequence[Document] | BaseRetriever,
+    *,
+    budget: Budget,
+    thread_budget: Budget | None = None,
+    planner: Planner | None = None,
+    ledgers: MemoryStore | None = None,
+    checkpointer: Checkpointer = None,
+) -> CompiledStateGraph[BudgetState, BudgetContext, Question, Answer]:
+    """Build an assistant that answers from documents and cannot pass its budget.
+
+    Args:
+        model: Any LangChain chat model; it is guarded here. None leaves the routes without a model:
+            verbatim quotes.
+        documents: What to answer from: a retriever, or documents to split and index (lexically) now.
+        budget: Caps of one question.
+        thread_budget: Caps of all questions of one LangGraph thread together; None for none.
+        planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
+        ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own.
+        checkpointer: As for any LangGraph graph.
+
+    Returns:
+        A compiled LangGraph graph. `invoke({"question": "…"})` returns an `Answer`; `context=
+        BudgetContext(ledger=…)` makes another account pay beside the assistant's own.
+
+    Raises:
+        ValueError: From `invoke`, if the question is empty.
+        UnknownPrice: If a dollar cap is set and the model's price is not known.
+    """
+    assistant = _Assistant(
+        budget=budget,
+        thread_budget=thread_budget,
+        planner=planner or Planner((Quote(), Direct(), ChainOfThought())),
+        means=Means(ledgers or MemoryStore(), model, _meter(model, budget, thread_budget)),
+        retriever=documents if isinstance(documents, BaseRetriever) else _retriever(documents),
+    )
+    return assistant.graph(checkpointer)
+
+
+def _meter(model: BaseChatModel | None, *budgets: Budget | None) -> Meter | None:
+    if model is None:
+        return None
+    price = price_of(model)
+    if price is None and any(budget is not None and budget.usd is not None for budget in budgets):
+        raise UnknownPrice.of(model)
+    window = (model.profile or {}).get("max_input_tokens")
+    return Meter(counter_for(model), price, window)
+
+
+def _retriever(documents: Sequence[Document]) -> BaseRetriever:
+    index = Index.open(None, None)
+    index.update(documents)
+    return IndexRetriever(index=index, k=PASSAGES)
+
+
+class _Assistant:
+    """The nodes of the graph: each reads the state, asks the ledger, and returns plain data."""
+
+    def __init__(
+        self,
+        *,
+        budget: Budget,
+        thread_budget: Budget | None,
+        planner: Planner,
+        means: Means,
+        retriever: BaseRetriever,
+    ) -> None:
+        self.budget = budget
+        self.thread_budget = thread_budget
+        self.planner = planner
+        self.means = means
+        self.retriever = retriever
+
+    def graph(
+        self, checkpointer: Checkpointer
+    ) -> CompiledStateGraph[BudgetState, BudgetContext, Question, Answer]:
+        graph = StateGraph(
+            BudgetState, context_schema=BudgetContext, input_schema=Question, output_schema=Answer
+        )
+        routes = [
+            route
+            for route in self.planner.routes
+            if self.means.model is not None or not route.needs_model
+        ]
+        names = [route.name for route in routes]
+        graph.add_node("open", self.open)
+        graph.add_node("plan", self.plan)
+        graph.add_node("retrieve", RunnableLambda(self.retrieve, afunc=self.aretrieve))
+        for route in routes:
+            graph.add_node(route.name, route.graph(self.means))
+            graph.add_edge(route.name, "check")
+        graph.add_node("check", self.check)
+        graph.add_node("answer", self.answer)
+        graph.add_edge(START, "open")
+        graph.add_edge("open", "plan")
+        graph.add_conditional_edges("plan", self.after_plan, ["retrieve", "answer", *names])
+        graph.add_conditional_edges("retrieve", self.after_retrieve, ["answer", *names])
+        graph.add_conditional_edges("check", self.after_check, ["plan", "answer"])
+        graph.add_edge("answer", END)
+        return graph.compile(checkpointer=checkpointer, name="assistant")
+
+    def open(
+        self, state: BudgetState, config: RunnableConfig, runtime: Runtime[BudgetContext]
+    ) -> BudgetState:
+        """Open the question's ledger and forget what the thread's last question left."""
+        if not state["question"].strip():
+            raise ValueError("the question is empty: ask something")
+        turn = state.get("turn", 0) + 1
+        ledger = open_question(
+            self.budget,
+            store=self.means.ledgers,
+            parent=runtime.context.ledger if runtime.context is not None else None,
+            thread_id=config.get("configurable", {}).get("thread_id"),
+            thread_budget=self.thread_budget,
+            turn=turn,
+        )
+        ledger.resume()
+        return {
+            "turn": turn,
+            "ledger_id": ledger.id,
+            "spend": mirror(ledger),
+            "documents": [],
+            "tried": [],
+            "route": "",
+            "context": [],
+            "shown": [],
+            "draft": failed(""),
+            "problems": [],
+            "sources": [],
+            "stopped_by": None,
+        }
+
+    def plan(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        """Choose the route by what is left."""
+        ledger = find(state, runtime, self.means.ledgers).at(node="plan")
+        standing = Standing(
+            affordable=ledger.affordable(),
+            finishing=ledger.at(purpose="answer").affordable(),
+            tried=state["tried"],
+        )
+        choice = self.planner.choose(state["question"], self.means.meter, standing)
+        ledger.at(route=choice.route or "").note("plan", choice.reason)
+        return {
+            "route": choice.route or "",
+            "purpose": choice.purpose,
+            "stopped_by": choice.stopped_by or state["stopped_by"],
+            "problems": state["problems"] if choice.route else [*state["problems"], choice.reason],
+        }
+
+    def after_plan(self, state: BudgetState) -> str:
+        if not state["route"]:
+            return "answer"
+        return state["route"] if state["tried"] else "retrieve"
+
+    def retrieve(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
+        """Fetch the documents once a question."""
+        return self._retrieved(self.retriever.invoke(state["question"], config))
+
+    async def aretrieve(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
+        return self._retrieved(await self.retriever.ainvoke(state["question"], config))
+
+    @staticmethod
+    def _retrieved(documents: list[Document]) -> BudgetState:
+        if documents:
+            return {"documents": documents}
+        return {"documents": [], "draft": failed("nothing was found on the question")}
+
+    def after_retrieve(self, state: BudgetState) -> str:
+        return state["route"] if state["documents"] else "answer"
+
+    def check(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        """Accept the draft, or say what is wrong with it."""
+        draft = state["draft"]
+        problems: Sequence[str] = [draft["problem"]] if draft["problem"] else []
+        cited: Sequence[Document] = state["context"] if draft["kind"] == "quote" else []
+        if draft["kind"] == "generated":
+            verdict = check(
+                draft["text"],
+                question=state["question"],
+                context=state["context"],
+                shown=state["shown"],
+                truncated=draft["truncated"],
+            )
+            problems, cited = verdict.problems, verdict.cited
+        ledger = find(state, runtime, self.means.ledgers).at(node="check", route=state["route"])
+        ledger.note("check", "; ".join(problems) or "passed")
+        return {
+            "tried": [*state["tried"], state["route"]],
+            "problems": list(problems),
+            "stopped_by": draft["cap"] or state["stopped_by"],
+            "sources": [] if problems else [_source(piece) for piece in cited],
+        }
+
+    def after_check(self, state: BudgetState) -> str:
+        return "plan" if state["problems"] else "answer"
+
+    def answer(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        """Hand over the answer with its receipt, or say honestly that there is none."""
+        ledger = find(state, runtime, self.means.ledgers)
+        ledger.pause()
+        draft = state["draft"]
+        accepted = not state["problems"] and bool(draft["text"])
+        kind = draft["kind"] if accepted else "abstained"
+        text = draft["text"].strip() if accepted else _refusal(state)
+        receipt = ledger.receipt
+        return {
+            "answer": text,
+            "kind": kind,
+            "sources": state["sources"] if accepted else [],
+            "receipt": [dict(line) for line in lines(ledger)],
+            "dropped": receipt.dropped,
+            "spend": mirror(ledger),
+            "stopped_by": None if kind == "generated" else state["stopped_by"],
+            "messages": [HumanMessage(state["question"]), AIMessage(text)],
+        }
+
+
+def _refusal(state: BudgetState) -> str:
+    why = "; ".join(state["problems"]) or state["draft"]["problem"]
+    return f"No answer: {why}." if why else "No answer was found."
+
+
+def _source(piece: Document) -> Source:
+    metadata: dict[str, Any] = piece.metadata
+    return Source(
+        source=str(metadata.get("source", "")),
+        start=int(metadata.get("start", 0)),
+        end=int(metadata.get("end", 0)),
+        text=piece.page_content,
+    )

@@ -1,0 +1,225 @@
+"""The one way a route reasons: trim the context to what is affordable, then call the model, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from langchain_core.documents import Document
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime, get_runtime
+
+from shoestring.agents import Forecast, Means, Meter
+from shoestring.budget import Amount, BudgetError, BudgetExceeded, Caps, Ledger
+from shoestring.graphs.account import find, mirror
+from shoestring.graphs.prompts import render_sources
+from shoestring.graphs.state import BudgetContext, BudgetState, Draft
+from shoestring.models import guard
+from shoestring.tools import trim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.graph.state import CompiledStateGraph
+
+    from shoestring.budget import Purpose
+
+
+class Prompt(Protocol):
+    """Writes the messages of a call."""
+
+    def __call__(self, question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
+        """Return the messages; `thoughts` are what the step before made of the question."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reasoning call of a route.
+
+    Args:
+        name: The node's name.
+        prompt: Writes its messages.
+        context: Tokens of context it likes to read.
+        least: Fewest tokens of context worth reading.
+        output: Bound on its output tokens.
+    """
+
+    name: str
+    prompt: Prompt
+    context: int
+    least: int
+    output: int
+
+
+def forecast_steps(
+    steps: Sequence[Step], question: str, meter: Meter | None, success: float
+) -> Forecast:
+    """Add up what the steps of a route cost, each at its bounds.
+
+    Raises:
+        ValueError: If there is no meter: a step is a model call.
+    """
+    if meter is None:
+        raise ValueError("a route that calls a model needs a meter to be costed")
+    return Forecast(
+        least=_cost(steps, question, meter, [step.least for step in steps]),
+        likely=_cost(steps, question, meter, [step.context for step in steps]),
+        success=success,
+    )
+
+
+def _cost(steps: Sequence[Step], question: str, meter: Meter, contexts: Sequence[int]) -> Amount:
+    total, thoughts = Amount(), 0
+    for step, context in zip(steps, contexts, strict=True):
+        prompt = meter.prompt(step.prompt(question, "")) + thoughts
+        total += meter.bound(prompt + context, step.output)
+        thoughts = step.output
+    return total
+
+
+def reasoning_graph(
+    route: str, steps: Sequence[Step], means: Means
+) -> CompiledStateGraph[BudgetState, BudgetContext, BudgetState, BudgetState]:
+    """Return trim → call for each step, one after the other: the last call writes the draft.
+
+    Raises:
+        ValueError: If `means` has no model.
+    """
+    if means.model is None or means.meter is None:
+        raise ValueError(f"route {route!r} needs a model")
+    graph = StateGraph(BudgetState, context_schema=BudgetContext)
+    before = START
+    for place, step in enumerate(steps):
+        trimming = f"trim for {step.name}" if len(steps) > 1 else "trim"
+        trimmer = _Trimmer(route, trimming, step, tuple(steps[place + 1 :]), means, first=place == 0)
+        caller = _Caller(route, step, means, last=place == len(steps) - 1)
+        graph.add_node(trimming, trimmer)
+        graph.add_node(step.name, RunnableLambda(caller.call, afunc=caller.acall, name=step.name))
+        graph.add_edge(before, trimming)
+        graph.add_edge(trimming, step.name)
+        before = step.name
+    graph.add_edge(before, END)
+    return graph.compile(name=route)
+
+
+def failed(problem: str, cap: str | None = None) -> Draft:
+    """Return a draft without a text, saying why."""
+    return Draft(kind="abstained", text="", truncated=False, problem=problem, cap=cap)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trimmer:
+    """Trims the documents to the room of the step that follows."""
+
+    route: str
+    node: str
+    step: Step
+    later: tuple[Step, ...]
+    means: Means
+    first: bool
+
+    def __call__(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        if not self.first and state["draft"]["problem"]:
+            return {}  # an earlier step already found out why there is no answer
+        meter = self.means.meter
+        assert meter is not None  # noqa: S101 - reasoning_graph made sure
+        ledger = find(state, runtime, self.means.ledgers)
+        ledger = ledger.at(node=self.node, route=self.route, purpose=state.get("purpose", "work"))
+        question = state["question"]
+        prompt = meter.prompt(self.step.prompt(question, "", state.get("thoughts", "")))
+        kept_back = _cost(self.later, question, meter, [step.least for step in self.later])
+        thoughts = self.step.output if self.later else 0
+        caps = _less(ledger.affordable(), kept_back, thoughts)
+        room = min(self.step.context, meter.room(caps, prompt=prompt, output=self.step.output))
+        documents = state["documents"] if self.first else state["shown"]
+        trimmed = trim(documents, question, room, count=meter.counter.count, render=render_sources)
+        ledger.note(
+            "trim",
+            f"{trimmed.tokens:,} of {room:,} tokens of room used",
+            dropped=len(trimmed.dropped),
+        )
+        context = list(trimmed.documents)
+        update: BudgetState = {"context": context, "spend": mirror(ledger)}
+        if self.first:
+            update |= {"shown": context, "thoughts": "", "draft": failed("")}
+        if not context:
+            update["draft"] = failed("nothing relevant fits" if room else "no room for any context")
+        return update
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Calls the model on the trimmed context, under the ledger."""
+
+    route: str
+    step: Step
+    means: Means
+    last: bool
+
+    def call(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
+        if state["draft"]["problem"]:
+            return {}
+        ledger, model, messages = self._prepare(state)
+        try:
+            reply = model.invoke(messages, config)
+        except BudgetError as error:
+            return self._broke(ledger, error)
+        return self._done(ledger, reply)
+
+    async def acall(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
+        if state["draft"]["problem"]:
+            return {}
+        ledger, model, messages = self._prepare(state)
+        try:
+            reply = await model.ainvoke(messages, config)
+        except BudgetError as error:
+            return self._broke(ledger, error)
+        return self._done(ledger, reply)
+
+    def _prepare(self, state: BudgetState) -> tuple[Ledger, BaseChatModel, list[BaseMessage]]:
+        assert self.means.model is not None  # noqa: S101 - reasoning_graph made sure
+        assert self.means.meter is not None  # noqa: S101 - as above
+        purpose: Purpose = state.get("purpose", "work")
+        runtime = get_runtime(BudgetContext)
+        ledger = find(state, runtime, self.means.ledgers)
+        ledger = ledger.at(node=self.step.name, route=self.route, purpose=purpose)
+        model = guard(
+            self.means.model,
+            ledger,
+            max_output=self.step.output,
+            counter=self.means.meter.counter,
+            price=self.means.meter.price,
+        )
+        context = render_sources(state["context"])
+        messages = self.step.prompt(state["question"], context, state.get("thoughts", ""))
+        return ledger, model, messages
+
+    def _done(self, ledger: Ledger, reply: AIMessage) -> BudgetState:
+        spend = mirror(ledger)
+        if not self.last:
+            return {"thoughts": reply.text, "spend": spend}
+        truncated = bool(reply.response_metadata.get("truncated"))
+        draft = Draft(kind="generated", text=reply.text, truncated=truncated, problem="", cap=None)
+        return {"draft": draft, "spend": spend}
+
+    @staticmethod
+    def _broke(ledger: Ledger, error: BudgetError) -> BudgetState:
+        cap = error.dimension if isinstance(error, BudgetExceeded) else None
+        return {"draft": failed(str(error), cap), "spend": mirror(ledger)}
+
+
+def _less(caps: Caps, amount: Amount, tokens: int) -> Caps:
+    """Return what is left of `caps` after `amount` and `tokens`; None stays None."""
+    return Caps(
+        tokens=None if caps.tokens is None else max(0, caps.tokens - amount.tokens - tokens),
+        nanodollars=None
+        if caps.nanodollars is None
+        else max(0, caps.nanodollars - amount.nanodollars),
+        calls=caps.calls,
+        seconds=caps.seconds,
+    )

@@ -1,0 +1,81 @@
+"""Where tokens are spent: guarded models, counting, prices, the local model."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shoestring.models.counting import (
+        ByteBound,
+        HuggingFaceCounter,
+        TiktokenCounter,
+        TokenCounter,
+        UnboundedInput,
+        counter,
+        counter_for,
+    )
+    from shoestring.models.dispatch import DEFAULT_MAX_OUTPUT
+    from shoestring.models.embeddings import local_embeddings
+    from shoestring.models.extras import MissingExtra
+    from shoestring.models.guard import guard
+    from shoestring.models.load import UnknownModel, load_model
+    from shoestring.models.local import LocalChatModel
+    from shoestring.models.prices import Price, UnknownPrice, price_of
+    from shoestring.models.providers import UnknownProvider
+    from shoestring.models.vocabularies import VocabularyUnavailable
+
+# Imported when first asked for: guarding a model loads neither the local model nor the embedder.
+_HOMES = {
+    "ByteBound": "counting",
+    "DEFAULT_MAX_OUTPUT": "dispatch",
+    "HuggingFaceCounter": "counting",
+    "LocalChatModel": "local",
+    "MissingExtra": "extras",
+    "Price": "prices",
+    "TiktokenCounter": "counting",
+    "TokenCounter": "counting",
+    "UnboundedInput": "counting",
+    "UnknownModel": "load",
+    "UnknownPrice": "prices",
+    "UnknownProvider": "providers",
+    "VocabularyUnavailable": "vocabularies",
+    "counter": "counting",
+    "counter_for": "counting",
+    "guard": "guard",
+    "load_model": "load",
+    "local_embeddings": "embeddings",
+    "price_of": "prices",
+}
+
+__all__ = [
+    "DEFAULT_MAX_OUTPUT",
+    "ByteBound",
+    "HuggingFaceCounter",
+    "LocalChatModel",
+    "MissingExtra",
+    "Price",
+    "TiktokenCounter",
+    "TokenCounter",
+    "UnboundedInput",
+    "UnknownModel",
+    "UnknownPrice",
+    "UnknownProvider",
+    "VocabularyUnavailable",
+    "counter",
+    "counter_for",
+    "guard",
+    "load_model",
+    "local_embeddings",
+    "price_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,266 @@
+"""What tokens cost: reserved at the dearest rate that may apply, settled at the one that was billed.
+
+Prices come from the table inside the installed genai-prices package; nothing is fetched. Rates are decimal
+dollars; an amount becomes whole nanodollars once, rounded up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from genai_prices.types import ModelInfo, ModelPrice
+    from langchain_core.language_models import BaseChatModel
+
+# Dollars for a million tokens, which prices are quoted in, are a thousand nanodollars a token.
+_NANODOLLARS_PER_RATE = 1_000
+_NANODOLLARS_PER_DOLLAR = 10**9
+# A price that changes while a call is under way is reserved for too.
+_LONGEST_CALL = timedelta(hours=1)
+
+# LangChain's names of providers, where genai-prices has another.
+_PROVIDERS = {
+    "google_genai": "google",
+    "google_vertexai": "google",
+    "amazon_bedrock": "aws",
+    "mistralai": "mistral",
+}
+# Details of LangChain's usage, as genai-prices calls them.
+_DETAILS = {
+    ("input_token_details", "cache_read"): "cache_read_tokens",
+    ("input_token_details", "cache_creation"): "cache_write_tokens",
+    ("input_token_details", "ephemeral_5m_input_tokens"): "cache_write_5m_tokens",
+    ("input_token_details", "ephemeral_1h_input_tokens"): "cache_write_1h_tokens",
+    ("input_token_details", "audio"): "input_audio_tokens",
+    ("output_token_details", "audio"): "output_audio_tokens",
+}
+
+
+class UnknownPrice(ValueError):
+    """Money is capped and the model has no known price."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"dollars are capped and the price of {model!r} is not known: "
+            "guard(model, ledger, price=Price(input=…, output=…)) in dollars for a million tokens"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The dearest rates once a prompt is longer than `above` tokens."""
+
+    above: int
+    input: Decimal
+    output: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in dollars for a million tokens, as pricing pages quote it.
+
+    Attributes:
+        input: The dearest rate an input token may be billed at, cache writes included.
+        output: The dearest rate of an output token.
+        request: Dollars for each call, whatever its tokens.
+
+    Raises:
+        ValueError: If a rate is negative or no number.
+
+    >>> Price(input="0.15", output="0.60").bound(1_000, 100)
+    210000
+    """
+
+    input: Decimal
+    output: Decimal
+    request: Decimal = Decimal(0)
+    _tiers: tuple[_Rates, ...] = field(default=(), repr=False)
+    _model: ModelInfo | None = field(default=None, repr=False, compare=False)
+
+    def __init__(
+        self,
+        input: Decimal | float | str,  # noqa: A002 - the word of every price list
+        output: Decimal | float | str,
+        request: Decimal | float | str = 0,
+    ) -> None:
+        for name, rate in (("input", input), ("output", output), ("request", request)):
+            exact = Decimal(str(rate))
+            if not exact.is_finite() or exact < 0:
+                raise ValueError(f"the {name} rate must be a number of dollars >= 0, not {rate!r}")
+            object.__setattr__(self, name, exact)
+        object.__setattr__(self, "_tiers", ())
+        object.__setattr__(self, "_model", None)
+
+    def bound(self, input_tokens: int, output_tokens: int) -> int:
+        """The most a call of these tokens may cost, in nanodollars, rounded up."""
+        rates = self._rates(input_tokens)
+        return _up(
+            (rates.input * input_tokens + rates.output * output_tokens) * _NANODOLLARS_PER_RATE
+            + self.request * _NANODOLLARS_PER_DOLLAR
+        )
+
+    def output_within(self, input_tokens: int, nanodollars: int) -> int | None:
+        """Output tokens that `nanodollars` buy after the input; None: as many as you like; < 0: none."""
+        left = nanodollars - self.bound(input_tokens, 0)
+        rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
+        if left < 0:
+            return -1
+        return int(left / rate) if rate else None
+
+    @property
+    def token_price(self) -> int:
+        """Nanodollars of one token at the dearest rate there is, rounded up."""
+        every = (_Rates(0, self.input, self.output), *self._tiers)
+        return _up(max(max(one.input, one.output) for one in every) * _NANODOLLARS_PER_RATE)
+
+    def cost(self, usage: Mapping[str, Any]) -> int:
+        """What a call cost by the usage its provider reported, in nanodollars, rounded up.
+
+        Cached tokens are billed at their own rate where it is known. A report that cannot be priced in
+        detail costs what `bound` says of its totals.
+
+        Args:
+            usage: LangChain's `UsageMetadata`.
+        """
+        billed = self._billed(usage) if self._model else None
+        if billed is None:
+            return self.bound(usage["input_tokens"], usage["output_tokens"])
+        return _up(billed * _NANODOLLARS_PER_DOLLAR)
+
+    def _rates(self, input_tokens: int) -> _Rates:
+        """The dearest rates a prompt of at most so many tokens may meet."""
+        met = [tier for tier in self._tiers if tier.above < input_tokens]
+        return _Rates(
+            0,
+            max([self.input, *(tier.input for tier in met)]),
+            max([self.output, *(tier.output for tier in met)]),
+        )
+
+    def _billed(self, usage: Mapping[str, Any]) -> Decimal | None:
+        from genai_prices import Usage
+
+        assert self._model is not None  # noqa: S101 - cost() asks only then
+        counts: dict[str, int] = {}
+        tiers: set[str] = set()
+        for side in ("input_token_details", "output_token_details"):
+            for key, tokens in (usage.get(side) or {}).items():
+                tier, _, plain = key.rpartition("_") if key.endswith("reasoning") else ("", "", key)
+                for known in ("priority", "flex"):
+                    if key == known or key.startswith(f"{known}_"):
+                        tier, plain = known, key.removeprefix(known).removeprefix("_")
+                if tier:
+                    tiers.add(tier)
+                if (side, plain) in _DETAILS and tokens:
+                    counts[_DETAILS[side, plain]] = tokens
+        written = counts.get("cache_write_5m_tokens", 0) + counts.get("cache_write_1h_tokens", 0)
+        if written:
+            counts["cache_write_tokens"] = max(counts.get("cache_write_tokens", 0), written)
+        context = {"service_tier": tiers.pop()} if len(tiers) == 1 else None
+        try:
+            rates = self._model.get_prices(datetime.now(tz=UTC), context)
+            priced = rates.calc_price(
+                Usage(
+                    input_tokens=usage["input_tokens"],
+                    output_tokens=usage["output_tokens"],
+                    **counts,
+                )
+            )
+        except (ValueError, ArithmeticError):
+            # The details contradict the totals, or each other.
+            return None
+        return priced["total_price"]
+
+
+def price_of(model: BaseChatModel, call: Mapping[str, Any] | None = None) -> Price | None:
+    """The price of a chat model, or None where it is not known.
+
+    A model with `free_of_charge = True`, such as one that runs in this process, costs nothing.
+
+    Args:
+        model: The model.
+        call: Arguments of one call, which may name another model or service tier.
+    """
+    if getattr(model, "free_of_charge", False) is True:
+        return Price(0, 0)
+    call = call or {}
+    found = _listed(model, call)
+    if found is None:
+        return None
+    tiers = (call.get(key, getattr(model, key, None)) for key in ("service_tier", "speed"))
+    now = datetime.now(tz=UTC)
+    rates = [found.get_prices(now), found.get_prices(now + _LONGEST_CALL)]
+    if any(tier not in (None, "default", "standard", "flex") for tier in tiers):
+        rates += [variant.prices for variant in found.price_variants or ()]
+    return _dearest(found, rates)
+
+
+def _listed(model: BaseChatModel, call: Mapping[str, Any]) -> ModelInfo | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    names = model._get_ls_params(**call)  # noqa: SLF001 - LangChain's hook for just this
+    name = names.get("ls_model_name")
+    if not name:
+        return None
+    provider: str | None = _PROVIDERS.get(names.get("ls_provider", ""), names.get("ls_provider"))
+    url = getattr(model, "openai_api_base", None)
+    if provider == "openai" and url:
+        # Another server with OpenAI's interface has prices of its own, or none that are known.
+        provider = None
+    try:
+        _, found = get_snapshot().find_provider_model(name, None, provider, url)
+    except LookupError:
+        return None
+    return found
+
+
+def _dearest(found: ModelInfo, rates: list[ModelPrice]) -> Price | None:
+    lines = [line for one in rates for line in _lines(one)]
+    starts = sorted({start for _, start, _ in lines})
+    totals = {
+        (way, start): max((rate for w, at, rate in lines if w == way and at == start), default=None)
+        for way in ("input", "output")
+        for start in starts
+    }
+    base_input, base_output = totals.get(("input", 0)), totals.get(("output", 0))
+    if base_input is None or base_output is None:
+        return None
+    requests = [one.requests_kcount for one in rates if isinstance(one.requests_kcount, Decimal)]
+    price = Price(base_input, base_output, max(requests, default=Decimal(0)) / 1_000)
+    tiers = tuple(
+        _Rates(start, totals["input", start] or base_input, totals["output", start] or base_output)
+        for start in starts
+        if start
+    )
+    object.__setattr__(price, "_tiers", tiers)
+    object.__setattr__(price, "_model", found)
+    return price
+
+
+def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
+    """(direction, prompt tokens above which it applies, dollars a million) of what a text call may meet."""
+    from genai_prices.data_units import unit_data
+
+    for unit in unit_data.values():
+        dimensions = unit["dimensions"]
+        way = dimensions.get("direction")
+        if dimensions.get("family") != "tokens" or way not in ("input", "output"):
+            continue
+        # Only text is let in; a model may answer in any form.
+        if way == "input" and dimensions.get("modality", "text") != "text":
+            continue
+        rate = getattr(rates, unit["price_key"], None)
+        if isinstance(rate, Decimal):
+            yield way, 0, rate
+        elif rate is not None:
+            yield way, 0, rate.base
+            for tier in rate.tiers:
+                yield way, tier.start, tier.price
+
+
+def _up(nanodollars: Decimal) -> int:
+    return int(nanodollars.to_integral_value(ROUND_CEILING))

@@ -1,0 +1,165 @@
+"""Money is reserved at the dearest rate and settled at the billed one."""
+
+from __future__ import annotations
+
+import socket
+from decimal import Decimal
+
+import pytest
+from genai_prices import Usage, calc_price
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_openai import ChatOpenAI
+
+from shoestring.models import Price, price_of
+
+
+class NamedChat(FakeListChatModel):
+    """Stands for a provider's class, which is priced by the names it gives LangSmith."""
+
+    responses: list[str] = ["x"]
+    provider: str
+    model: str
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: object) -> dict[str, str]:  # type: ignore[override]  # a fake's plain dict
+        return {"ls_provider": self.provider, "ls_model_name": str(kwargs.get("model", self.model))}
+
+
+def known(provider: str, model: str) -> Price:
+    price = price_of(NamedChat(provider=provider, model=model))
+    assert price is not None
+    return price
+
+
+def test_a_listed_model_costs_what_the_list_says() -> None:
+    """A plain call at base rates costs exactly genai-prices' own figure, rounded up to nanodollars."""
+    price = price_of(ChatOpenAI(model="gpt-4o-mini", api_key="none"))
+    assert price is not None
+    theirs = calc_price(Usage(input_tokens=1_001, output_tokens=77), "gpt-4o-mini", provider_id="openai")
+    cost = price.cost({"input_tokens": 1_001, "output_tokens": 77, "total_tokens": 1_078})
+    assert cost == -(-theirs.total_price * 10**9 // 1)
+
+
+MODELS = [
+    ("openai", "gpt-4o-mini"),
+    ("anthropic", "claude-sonnet-4-5"),
+    ("google_genai", "gemini-2.5-pro"),
+    ("groq", "llama-3.3-70b-versatile"),
+    ("mistralai", "mistral-large-latest"),
+    ("amazon_bedrock", "anthropic.claude-3-5-sonnet-20241022-v2:0"),
+]
+
+
+@pytest.mark.parametrize(("provider", "model"), MODELS)
+@given(
+    read=st.integers(0, 1_500_000),
+    written=st.integers(0, 100_000),
+    cached=st.integers(0, 1_000_000),
+    stored=st.integers(0, 1_000_000),
+)
+def test_no_call_costs_more_than_was_reserved(
+    provider: str, model: str, read: int, written: int, cached: int, stored: int
+) -> None:
+    """Cached tokens, cache writes and long prompts stay within the bound."""
+    price = known(provider, model)
+    cached = min(cached, read)
+    stored = min(stored, read - cached)
+    usage = {
+        "input_tokens": read,
+        "output_tokens": written,
+        "total_tokens": read + written,
+        "input_token_details": {"cache_read": cached, "cache_creation": stored},
+    }
+    assert price.cost(usage) <= price.bound(read, written)
+    assert price.bound(read, written) <= price.bound(read + 1, written + 1)
+
+
+def test_cached_tokens_are_billed_at_their_own_rate() -> None:
+    """A cache read is cheaper than the same tokens read anew."""
+    price = known("openai", "gpt-4o-mini")
+    whole = {"input_tokens": 2_000, "output_tokens": 10, "total_tokens": 2_010}
+    assert price.cost({**whole, "input_token_details": {"cache_read": 1_500}}) < price.cost(whole)
+
+
+def test_a_long_prompt_is_reserved_at_the_rate_of_its_tier() -> None:
+    """Above 200,000 tokens Gemini bills more for every token, from the first on."""
+    price = known("google_genai", "gemini-2.5-pro")
+    assert price.bound(200_001, 0) > price.bound(200_000, 0) * Decimal("1.5")
+
+
+def test_details_that_contradict_the_total_cost_the_dearest() -> None:
+    """A report with more cached tokens than tokens is charged as if none were cached."""
+    price = known("openai", "gpt-4o-mini")
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "total_tokens": 15,
+        "input_token_details": {"cache_read": 50},
+    }
+    assert price.cost(usage) == price.bound(10, 5)
+
+
+def test_an_unknown_model_has_no_price() -> None:
+    """Neither a made-up model nor another server with OpenAI's interface is guessed at."""
+    assert price_of(NamedChat(provider="openai", model="no-such-model")) is None
+    assert price_of(NamedChat(provider="nobody", model="gpt-4o")) is None
+    local = ChatOpenAI(model="gpt-4o", api_key="none", base_url="http://127.0.0.1:9/v1")
+    assert price_of(local) is None
+
+
+def test_a_call_may_name_another_model() -> None:
+    """The price is that of the model the call names."""
+    model = NamedChat(provider="openai", model="gpt-4o-mini")
+    mini, large = price_of(model), price_of(model, {"model": "gpt-4o"})
+    assert mini is not None
+    assert large is not None
+    assert large.bound(1_000, 0) > mini.bound(1_000, 0)
+
+
+def test_a_model_of_this_process_is_free() -> None:
+    """`free_of_charge` stands for a price of nothing."""
+
+    class Free(FakeListChatModel):
+        free_of_charge: bool = True
+
+    price = price_of(Free(responses=["x"]))
+    assert price is not None
+    assert price.bound(10**6, 10**6) == 0
+
+
+@given(
+    rate=st.decimals(0, 100, places=4),
+    out=st.decimals(0, 100, places=4),
+    read=st.integers(0, 10**6),
+    money=st.integers(0, 10**10),
+)
+def test_what_money_buys_is_affordable(rate: Decimal, out: Decimal, read: int, money: int) -> None:
+    """The output that fits costs no more than there is, and one token more would not fit."""
+    price = Price(rate, out)
+    fits = price.output_within(read, money)
+    if fits is None:
+        assert price.bound(read, 10**9) <= money
+    elif fits >= 0:
+        assert price.bound(read, fits) <= money
+        assert price.bound(read, fits + 2) > money
+    else:
+        assert price.bound(read, 0) > money
+
+
+@pytest.mark.parametrize("rate", ["-1", "nan", "inf"])
+def test_a_rate_is_a_number_of_dollars(rate: str) -> None:
+    """Nonsense in a price is found when it is made."""
+    with pytest.raises(ValueError, match="input rate"):
+        Price(rate, 1)
+
+
+def test_prices_come_from_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched."""
+
+    def no_network(*args: object) -> None:
+        raise AssertionError(args)
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    assert price_of(ChatOpenAI(model="gpt-4o", api_key="none")) is not None

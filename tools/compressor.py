@@ -1,0 +1,61 @@
+"""The trimmer as a LangChain document compressor."""
+
+from collections.abc import Callable, Sequence
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import Embeddings
+from pydantic import ConfigDict, Field
+
+from shoestring.tools.trim import Fill, trim
+
+__all__ = ["TrimCompressor"]
+
+
+class TrimCompressor(BaseDocumentCompressor):
+    """Keeps what tells most about a query, within a number of tokens.
+
+    Takes the place of any `BaseDocumentCompressor`; in a chain, call it between the retriever and
+    the prompt. The tokens are those of the pieces as `render` writes them, titles included.
+
+    >>> compressor = TrimCompressor(tokens=8, count=lambda text: len(text.split()))
+    >>> page = Document("Ada wrote it in 1843. It rained. The engine was never built.")
+    >>> [piece.page_content for piece in compressor.compress_documents([page], "When written?")]
+    ['Ada wrote it in 1843. It rained.']
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    tokens: int = Field(ge=0)
+    """Room, in model tokens."""
+    fill: Fill = "relevant"
+    """Stop where relevance ends, or use the room."""
+    count: Callable[[str], int] | None = None
+    """Counts the tokens of a text; o200k_base by default."""
+    render: Callable[[Sequence[Document]], str] | None = None
+    """Writes documents as the text that is sent; see `trim`."""
+    embeddings: Embeddings | None = None
+    """Finds what is said in other words."""
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+    ) -> Sequence[Document]:
+        """Trim documents to the tokens there are.
+
+        Args:
+            documents: What was retrieved.
+            query: What is asked.
+            callbacks: LangChain's; nothing here calls back.
+
+        Returns:
+            The kept pieces in their original order, as `trim` describes them.
+        """
+        return trim(
+            documents,
+            query,
+            self.tokens,
+            count=self.count,
+            render=self.render,
+            fill=self.fill,
+            embeddings=self.embeddings,
+        ).documents

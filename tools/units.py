@@ -1,0 +1,320 @@
+"""Units: the smallest pieces of a text that are kept or dropped whole."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+__all__ = ["LONGEST", "Kind", "Unit", "safe_cut", "units"]
+
+Kind = Literal["sentence", "line", "header", "row", "value"]
+
+LONGEST = 600
+"""Characters of the longest sentence or line; what is longer is split at a clause or a word."""
+
+_SHORTEST = 30  # characters; a shorter sentence ("No.", "See Fig. 2.") reads with the next one
+_LINE = 300  # characters; a longer line is prose, and is split into sentences
+_WRAP_WIDTH = 140  # characters; lines longer than this were not wrapped by an editor
+_SCAN_FACTOR = 4  # failed attempts to read JSON may look at the text this many times in all
+
+_LINES = re.compile(r"[^\r\n]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_BULLET = re.compile(r"(?:[-*+•>#|$]|\(?\w{1,3}[.)]\s)")
+# A run of stops is matched from its first character only, so that a long run stays linear.
+_STOP = re.compile(
+    r"(?<![.!?…؟۔।॥])[.!?…؟۔।॥]++[\"'”’)\]»*_]*+(?=\s)"  # scripts that put a space after it
+    r"|(?<![。！？｡])[。！？｡]++[”’」』）]*+"  # noqa: RUF001 - Chinese and Japanese stops
+)
+_CLAUSE = re.compile(r"[;:,，；、،](?:\s+|(?<=[，；、]))")  # noqa: RUF001 - clause marks
+_ABBREVIATIONS = frozenset(
+    "mr mrs ms dr prof st jr sr vs etc fig figs eq no nos vol pp p ed eds al inc ltd co corp dept "
+    "approx est sec ch art gen col lt sgt rev hon gov sen rep e.g i.e cf viz ca u.s u.k a.m p.m "
+    "jan feb mar apr jun jul aug sep sept oct nov dec bzw z.b ca nr str abb bspw usw".split()
+)
+_DELIMITERS = (("\t", 1), ("|", 1), (";", 2), (",", 2))  # and the fewest of them in a table's line
+_NUMBER = re.compile(r"\s*\(?[-+$€£]?\s*\d[\d.,\s]*[%)]?\s*\Z")
+
+
+class Unit(NamedTuple):
+    """One piece of a text: `text[start:end]`."""
+
+    start: int
+    """Its first character."""
+    end: int
+    """One past its last character."""
+    kind: Kind
+    """Sentences and lines may be cut to fill a room; headers, rows and values never."""
+    header: int = -1
+    """For a row: the place of its table's header in the list of units; -1 for none."""
+
+
+def units(text: str) -> list[Unit]:
+    """Split a text into its units, in order; only white space lies between them.
+
+    A text that is a JSON value is one unit, and so is a value that starts on a line of its own (a
+    line of JSON lines, a fenced example). A table's rows know the header they belong to: Markdown
+    tables, and blocks of lines with the same number of tabs, pipes, semicolons or commas under a
+    header without numbers. Paragraphs, wrapped or not, give sentences; what stands in lines (logs,
+    code, lists) gives lines; a line without a letter ("5,794", "}") belongs to the line before.
+
+    Args:
+        text: Any text, however long its lines; time is linear in it.
+
+    Returns:
+        Units with rising, disjoint spans. Sentences and lines hold at most `LONGEST` characters.
+
+    >>> text = "Dr. Ada met him. It was 3.5 degrees outside that morning. 你好。再见。"
+    >>> [text[u.start : u.end] for u in units(text)]
+    ['Dr. Ada met him. It was 3.5 degrees outside that morning.', '你好。再见。']
+    >>> [u.kind for u in units("| a | b |\\n|---|---|\\n| 1 | 2 |")]
+    ['header', 'row']
+    """
+    found: list[Unit] = []
+    inside = text.strip()
+    if inside[:1] in ("{", "[", '"') and _is_json(inside):
+        start = len(text) - len(text.lstrip())
+        return [Unit(start, start + len(inside), "value")]
+    lines = [(m.start(), m.end()) for m in _LINES.finditer(text)]
+    reader = _JsonReader(text)
+    block: list[tuple[int, int]] = []
+    at = 0
+    while at < len(lines):
+        start, end = lines[at]
+        if block and text.count("\n", block[-1][1], start) > 1:
+            _add_block(text, block, found)
+            block = []
+        line = text[start:end]
+        if not line.strip():
+            _add_block(text, block, found)
+            block = []
+            at += 1
+        elif at + 1 < len(lines) and "|" in line and _is_rule(text[slice(*lines[at + 1])]):
+            _add_block(text, block, found)
+            block = []
+            at = _add_table(text, lines, at, found)
+        elif (value_end := reader.value_at(start, end)) is not None:
+            _add_block(text, block, found)
+            block = []
+            found.append(Unit(start, value_end, "value"))
+            while at < len(lines) and lines[at][0] < value_end:
+                at += 1
+        else:
+            block.append((start, end))
+            at += 1
+    _add_block(text, block, found)
+    return _join_bare_lines(text, found)
+
+
+def safe_cut(text: str, start: int, end: int) -> int:
+    """Move a cut at `end` back so that it divides no character as a reader sees it.
+
+    Args:
+        text: The text.
+        start: Where the piece begins; the cut never moves to or before it.
+        end: Where it would be cut.
+
+    Returns:
+        The place to cut, in `(start, end]`; at most 16 characters before `end`.
+    """
+    for cut in range(end, max(start, end - 16), -1):
+        if cut >= len(text):
+            return cut
+        after = text[cut]
+        joins = unicodedata.category(after)[0] == "M" or after == "\u200d" or _is_modifier(after)
+        if not joins and text[cut - 1] != "\u200d":
+            return cut
+    return end
+
+
+def _is_modifier(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
+
+
+def _is_json(text: str) -> bool:
+    try:
+        # Numbers stay text: huge ones must not be converted.
+        json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+class _JsonReader:
+    """Finds JSON objects and arrays that start on a line and end with one."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+        self._left = _SCAN_FACTOR * len(text)  # hostile text must not make this quadratic
+
+    def value_at(self, start: int, line_end: int) -> int | None:
+        text = self._text
+        while start < line_end and text[start] in " \t":
+            start += 1
+        if self._left <= 0 or text[start] not in "{[":
+            return None
+        try:
+            _, end = self._decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            self._left -= error.pos - start
+            return None
+        except (ValueError, RecursionError):
+            self._left -= len(text) - start
+            return None
+        self._left -= end - start
+        rest = text.find("\n", end)
+        rest = len(text) if rest < 0 else rest
+        return end if not text[end:rest].strip(" \t\r,") else None
+
+
+def _is_rule(line: str) -> bool:
+    """Say whether a line is the rule below a Markdown table's header."""
+    return "-" in line and "|" in line and set(line) <= set("|-: \t")
+
+
+def _add_table(text: str, lines: list[tuple[int, int]], at: int, found: list[Unit]) -> int:
+    header = len(found)
+    end = lines[at + 1][1]
+    found.append(Unit(lines[at][0], end, "header"))
+    at += 2
+    while at < len(lines):
+        start, stop = lines[at]
+        if "|" not in text[start:stop] or text.count("\n", end, start) > 1:
+            break
+        found.append(Unit(start, stop, "row", header))
+        end = stop
+        at += 1
+    return at
+
+
+def _add_block(text: str, block: list[tuple[int, int]], found: list[Unit]) -> None:
+    """Add the units of the lines between two blank lines."""
+    if not block:
+        return
+    if len(block) > 1:
+        lines = [text[start:end] for start, end in block]
+        if _is_table(lines):
+            header = len(found)
+            found.append(Unit(*block[0], "header"))
+            found.extend(Unit(start, end, "row", header) for start, end in block[1:])
+            return
+        if not _is_wrapped(lines):
+            for start, end in block:
+                if end - start > _LINE:
+                    found.extend(_sentences(text, start, end))
+                else:
+                    found.append(Unit(start, start + len(text[start:end].rstrip()), "line"))
+            return
+    found.extend(_sentences(text, block[0][0], block[-1][1]))
+
+
+def _is_table(lines: list[str]) -> bool:
+    """Say whether lines are a delimited table whose first line names its columns."""
+    if len(lines) < 3:  # noqa: PLR2004 - a header and two rows
+        return False
+    for delimiter, fewest in _DELIMITERS:
+        count = lines[0].count(delimiter)
+        if count < fewest or any(line.count(delimiter) != count for line in lines):
+            continue
+        head = lines[0].split(delimiter)
+        if any(_NUMBER.match(cell) for cell in head):
+            continue
+        sample = [line.split(delimiter) for line in lines[1:20]]
+        if any(all(_NUMBER.match(row[c][:80]) for row in sample) for c in range(len(head))):
+            return True
+    return False
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Say whether lines are one paragraph that an editor wrapped.
+
+    In wrapped prose the next line's first word would not have fitted, and lines go on in the
+    middle of a sentence; neither holds for logs, code, lists and verse.
+    """
+    width = max(map(len, lines))
+    if width > _WRAP_WIDTH:
+        return False
+    full = going_on = 0
+    for line, following in zip(lines, lines[1:], strict=False):
+        word = following.split(maxsplit=1)[0]
+        full += len(line) + 1 + len(word) > width - 2
+        going_on += word[0].islower() and not _BULLET.match(following.lstrip())
+    pairs = len(lines) - 1
+    return full >= 0.7 * pairs and going_on >= 0.3 * pairs
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[Unit]:
+    """Yield the sentences of a paragraph, the very short ones with their neighbour."""
+    begin = start
+    for match in _STOP.finditer(text, start, end):
+        stop = match.end()
+        if stop - begin < _SHORTEST or not _ends_sentence(text, begin, match, end):
+            continue
+        yield from _pieces(text, begin, stop)
+        begin = stop
+    yield from _pieces(text, begin, end)
+
+
+def _ends_sentence(text: str, begin: int, match: re.Match[str], end: int) -> bool:
+    if text[match.start()] != "." or match.end() >= end:
+        return True
+    at = match.end()
+    while at < end and text[at].isspace():
+        at += 1
+    if at < end and text[at].islower():
+        return False
+    if match.end() - match.start() > 1:
+        return True
+    before = text[max(begin, match.start() - 12) : match.start()].rsplit(None, 1)[-1:]
+    word = before[0].lstrip("([\"'“") if before else ""
+    initial = len(word) == 1 and word.isupper()
+    return not initial and word.casefold() not in _ABBREVIATIONS
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[Unit]:
+    """Yield a sentence without the space around it, in pieces where it is too long."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while end - start > LONGEST:
+        window = text[start : start + LONGEST]
+        clauses = [m.end() for m in _CLAUSE.finditer(window, LONGEST // 2)]
+        space = max(window.rfind(" "), window.rfind("\n"))
+        if clauses:
+            cut = start + clauses[-1]
+        elif space > LONGEST // 2:
+            cut = start + space
+        else:
+            cut = safe_cut(text, start, start + LONGEST)
+        kept = len(text[start:cut].rstrip())
+        if kept:
+            yield Unit(start, start + kept, "sentence")
+        start = cut
+        while start < end and text[start].isspace():
+            start += 1
+    if start < end:
+        yield Unit(start, end, "sentence")
+
+
+def _join_bare_lines(text: str, found: list[Unit]) -> list[Unit]:
+    """Join a line without letters to the line before it: figures belong to their label."""
+    if not any(unit.kind == "line" for unit in found):
+        return found
+    joined: list[Unit] = []
+    moved: list[int] = []
+    for unit in found:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and unit.kind == last.kind == "line"
+            and unit.end - last.start <= _LINE
+            and not _LETTER.search(text, unit.start, unit.end)
+        ):
+            joined[-1] = last._replace(end=unit.end)
+        else:
+            header = moved[unit.header] if unit.header >= 0 else -1
+            joined.append(unit._replace(header=header))
+        moved.append(len(joined) - 1)
+    return joined
