@@ -264,7 +264,10 @@ class Account:
                     account.reserve.hold(freed, -1)
 
     def passed(self) -> tuple[int, int, int] | None:
-        """Return the first cap that spending has passed: which (0 tokens, 1 money, 2 calls), spent, cap."""
+        """Return the first cap that spending has passed, as (which, spent, cap).
+
+        Which: 0 tokens, 1 money, 2 calls.
+        """
         spent = (self.spent_in + self.spent_out, self.spent_money, self.spent_calls)
         caps = (self.caps.tokens, self.caps.nanodollars, self.caps.calls)
         for index, (units, cap) in enumerate(zip(spent, caps, strict=True)):

@@ -14,6 +14,13 @@ def dollars(nanodollars: int) -> Decimal:
     return Decimal(f"{nanodollars}e-9")
 
 
+def check_type(name: str, value: object, kind: type) -> None:
+    """Raise TypeError, by its public name, if `value` is no `kind`."""
+    if not isinstance(value, kind):
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise TypeError(msg)
+
+
 def check_units(name: str, value: object) -> int:
     """Return `value` if it is a whole number of units.
 
@@ -80,6 +87,16 @@ class Amount:
     def usd(self) -> Decimal:
         """The money in dollars, exactly."""
         return dollars(self.nanodollars)
+
+    def as_dict(self) -> dict[str, int | float]:
+        """Return the figures as plain data, ready for JSON."""
+        return {
+            "tokens": self.tokens,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "usd": float(self.usd),
+            "calls": self.calls,
+        }
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(

@@ -91,7 +91,7 @@ def _check_seconds(seconds: object) -> None:
         raise ValueError(msg)
 
 
-def _nanodollars(usd: Decimal | float | str) -> int:
+def _nanodollars(usd: object) -> int:
     if isinstance(usd, bool) or not isinstance(usd, Decimal | float | str | int):
         msg = f"usd must be a Decimal, a float, an int or a string, not {type(usd).__name__}"
         raise TypeError(msg)

@@ -39,7 +39,7 @@ class BudgetExceeded(BudgetError):  # noqa: N818  a refusal says what happened; 
         node: The node that asked; "" if none was named.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  an error unpickles by position
         self,
         message: str,
         dimension: Dimension,

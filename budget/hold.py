@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+from shoestring.budget.amount import Amount, check_type
 from shoestring.budget.errors import Anchored
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from shoestring.budget.amount import Amount
     from shoestring.budget.receipt import Basis
     from shoestring.budget.record import HoldState, Record
-    from shoestring.budget.tree import Tree
+
+_BASES = ("measured", "estimated", "presumed")
+
+
+class Keeper(Protocol):
+    """Who keeps the record of a hold, and moves it through its life, one atomic step a time."""
+
+    def dispatch(self, record: Record) -> None:
+        """Note that the request goes out."""
+        ...
+
+    def settle(self, record: Record, actual: Amount, basis: Basis, detail: str) -> None:
+        """Record what was spent."""
+        ...
+
+    def release(self, record: Record) -> None:
+        """Give the whole hold back."""
+        ...
+
+    def extend(self, record: Record, more: Amount) -> None:
+        """Hold `more` as well."""
+        ...
+
+    def leave(self, record: Record) -> None:
+        """End a `with` block: release what was never sent, charge in full what nobody settled."""
+        ...
 
 
 class Hold(Anchored):
@@ -30,16 +55,16 @@ class Hold(Anchored):
     380
     """
 
-    __slots__ = ("_record", "_tree")
+    __slots__ = ("_keeper", "_record")
 
-    def __init__(self, tree: Tree, record: Record) -> None:
-        self._tree = tree
+    def __init__(self, keeper: Keeper, record: Record) -> None:
+        self._keeper = keeper
         self._record = record
 
     @property
     def id(self) -> str:
         """Unique among all holds of all ledgers."""
-        return f"{self._record.origin.account.id}:{self._record.seq}"
+        return self._record.id
 
     @property
     def bound(self) -> Amount:
@@ -66,7 +91,7 @@ class Hold(Anchored):
         Raises:
             HoldSettled: If the hold was settled or released.
         """
-        self._tree.dispatch(self._record)
+        self._keeper.dispatch(self._record)
 
     def settle(self, actual: Amount, *, basis: Basis = "measured", detail: str = "") -> None:
         """Record what was spent, and give back the rest of the hold.
@@ -83,7 +108,11 @@ class Hold(Anchored):
         Raises:
             HoldSettled: If another settling was measured, or the hold was released.
         """
-        self._tree.settle(self._record, actual, basis, detail)
+        check_type("what was spent", actual, Amount)
+        if basis not in _BASES:
+            msg = f"basis must be one of {', '.join(_BASES)}, not {basis!r:.40}"
+            raise ValueError(msg)
+        self._keeper.settle(self._record, actual, basis, detail)
 
     def release(self) -> None:
         """Give the whole hold back: the request never went out, or was refused unbilled.
@@ -93,7 +122,7 @@ class Hold(Anchored):
         Raises:
             HoldSettled: If the hold was settled, or its lease ended after it was dispatched.
         """
-        self._tree.release(self._record)
+        self._keeper.release(self._record)
 
     def extend(self, more: Amount) -> None:
         """Hold `more` as well, and renew the lease. Never waits.
@@ -104,7 +133,8 @@ class Hold(Anchored):
             LedgerClosed: If the ledger is closed.
             HoldSettled: If the hold was settled or released.
         """
-        self._tree.extend(self._record, more)
+        check_type("what to hold more", more, Amount)
+        self._keeper.extend(self._record, more)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +145,7 @@ class Hold(Anchored):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tree.leave(self._record)
+        self._keeper.leave(self._record)
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +156,7 @@ class Hold(Anchored):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tree.leave(self._record)
+        self._keeper.leave(self._record)
 
     def __repr__(self) -> str:
         return f"<Hold {self.id} {self.state} of {self.bound}>"

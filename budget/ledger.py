@@ -6,22 +6,24 @@ import uuid
 from typing import TYPE_CHECKING
 
 from shoestring.budget import view
-from shoestring.budget.amount import Amount, check_units
+from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import Anchored
 from shoestring.budget.hold import Hold
 from shoestring.budget.memory import MemoryStore
-from shoestring.budget.record import Origin
+from shoestring.budget.record import Origin, Record
 from shoestring.budget.tree import Tree
 from shoestring.budget.waiting import TaskGate, ThreadGate
 
 if TYPE_CHECKING:
-    from shoestring.budget.account import Account, Purpose
+    from shoestring.budget.account import Purpose
     from shoestring.budget.amount import Caps
     from shoestring.budget.receipt import Receipt
 
 # Seconds the owner of a hold may be silent before its spending is presumed.
 LEASE = 600.0
+# Seconds between looks at a ledger that is almost out of time, but may be paused.
+_LOOK_AGAIN = 0.01
 
 
 class Ledger(Anchored):
@@ -63,22 +65,20 @@ remain. Raise Budget(tokens=…), or ask for less.
         id: str | None = None,  # noqa: A002  the public name of the thing
         store: MemoryStore | None = None,
     ) -> None:
-        if not isinstance(budget, Budget):
-            msg = f"a Ledger needs a Budget, not {type(budget).__name__}"
-            raise TypeError(msg)
+        check_type("a Ledger's budget", budget, Budget)
         self.store = MemoryStore() if store is None else store
         self.parent = None
         self._tree = Tree(_fresh(id), name, budget, self.store.clock)
         self._origin = Origin(self._tree.root, "", "", "work")
-        self.store.add(self)
+        self.store.add(self)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
 
     def _handle(self, origin: Origin, parent: Ledger | None) -> Ledger:
         """Return another handle of this tree."""
         handle = Ledger.__new__(Ledger)
         handle.store = self.store
         handle.parent = parent
-        handle._tree = self._tree
-        handle._origin = origin
+        handle._tree = self._tree  # noqa: SLF001  its own class
+        handle._origin = origin  # noqa: SLF001  its own class
         return handle
 
     # Who it is.
@@ -217,14 +217,19 @@ remain. Raise Budget(tokens=…), or ask for less.
             ValueError: If `wait` or `token_price` is negative or `lease` not positive.
         """
         _check(bound, wait, lease, token_price)
-        gate = ThreadGate() if wait > 0 else None
         tree = self._tree
-        got = tree.ask(self._origin, bound, what, lease, token_price, gate)
-        if gate is None or isinstance(got, Hold):
-            return got  # type: ignore[return-value]
+        record = Record(self._origin, what, bound, lease)
+        if not wait:
+            return tree.reserve(record, token_price)
+        gate = ThreadGate()
+        got = tree.ask(record, token_price, gate)
+        if isinstance(got, Hold):
+            return got
         try:
             left: float = wait
-            while not gate.wait(step := _step(left, tree.run(view.seconds_left, got.origin.account))):
+            while not gate.wait(
+                step := _step(left, tree.run(view.seconds_left, self._origin.account))
+            ):
                 left -= step
                 if tree.recheck(got, last=left <= 0):
                     break
@@ -244,14 +249,19 @@ remain. Raise Budget(tokens=…), or ask for less.
     ) -> Hold:
         """Do what `reserve` does without blocking the event loop; cancelling leaves the queue."""
         _check(bound, wait, lease, token_price)
-        gate = TaskGate() if wait > 0 else None
         tree = self._tree
-        got = tree.ask(self._origin, bound, what, lease, token_price, gate)
-        if gate is None or isinstance(got, Hold):
-            return got  # type: ignore[return-value]
+        record = Record(self._origin, what, bound, lease)
+        if not wait:
+            return tree.reserve(record, token_price)
+        gate = TaskGate()
+        got = tree.ask(record, token_price, gate)
+        if isinstance(got, Hold):
+            return got
         try:
             left: float = wait
-            while not await gate.wait(step := _step(left, tree.run(view.seconds_left, got.origin.account))):
+            while not await gate.wait(
+                step := _step(left, tree.run(view.seconds_left, self._origin.account))
+            ):
                 left -= step
                 if tree.recheck(got, last=left <= 0):
                     break
@@ -285,16 +295,19 @@ remain. Raise Budget(tokens=…), or ask for less.
             LedgerClosed: If this ledger is closed.
             ValueError: If there is nothing to set aside, or the store holds that id.
         """
-        if budget is not None and not isinstance(budget, Budget):
-            msg = f"a child needs a Budget or None, not {type(budget).__name__}"
-            raise TypeError(msg)
+        if budget is not None:
+            check_type("a child's budget", budget, Budget)
         if set_aside and (budget is None or budget.tokens is budget.usd is budget.calls is None):
             msg = "nothing to set aside: give the child a Budget with tokens=, usd= or calls="
             raise ValueError(msg)
         old = self._origin
         account = self._tree.child(old, _fresh(id), name, budget, set_aside=set_aside)
         child = self._handle(Origin(account, old.node, old.route, old.purpose), self)
-        self.store.add(child)
+        try:
+            self.store.add(child)  # pyright: ignore[reportArgumentType]  as above
+        except ValueError:
+            self._tree.close(account)
+            raise
         return child
 
     def close(self) -> None:
@@ -334,7 +347,7 @@ remain. Raise Budget(tokens=…), or ask for less.
     @property
     def receipt(self) -> Receipt:
         """The lines of this ledger and all below it, in the order of reservation."""
-        return write(self.limit, *self._tree.run(view.receipt, self._origin.account))
+        return view.receipt(self._tree, self._origin.account)
 
     def __repr__(self) -> str:
         return f"<Ledger {self.name!r} {self.id}>"
@@ -343,16 +356,15 @@ remain. Raise Budget(tokens=…), or ask for less.
 def _fresh(id: str | None) -> str:  # noqa: A002  the public name of the thing
     if id is None:
         return str(uuid.uuid4())
-    if not isinstance(id, str) or not id:
-        msg = "a ledger's id must be a string that is not empty"
+    check_type("a ledger's id", id, str)
+    if not id:
+        msg = "a ledger's id must not be empty"
         raise ValueError(msg)
     return id
 
 
-def _check(bound: object, wait: float, lease: float, token_price: int) -> None:
-    if not isinstance(bound, Amount):
-        msg = f"a reservation needs an Amount, not {type(bound).__name__}"
-        raise TypeError(msg)
+def _check(bound: Amount, wait: float, lease: float, token_price: int) -> None:
+    check_type("a bound", bound, Amount)
     # Written so that NaN is refused too.
     if not wait >= 0:
         msg = f"wait must not be negative, but is {wait}"
@@ -366,4 +378,4 @@ def _check(bound: object, wait: float, lease: float, token_price: int) -> None:
 
 def _step(left: float, patience: float | None) -> float:
     """Return how long to wait before looking again."""
-    return left if patience is None else min(left, patience)
+    return left if patience is None else min(left, max(patience, _LOOK_AGAIN))

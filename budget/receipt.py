@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class ReceiptLine:
             hold is charged in full. A hold still open is presumed.
         detail: Anything a reader should know: a breach, a lease that ended.
         dropped: How many pieces of text were left out to make room.
+        hold: The id of the hold; "" for a note.
     """
 
     node: str
@@ -35,6 +36,19 @@ class ReceiptLine:
     basis: Basis
     detail: str = ""
     dropped: int = 0
+    hold: str = field(default="", compare=False)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the line as plain data, ready for JSON."""
+        return {
+            "node": self.node,
+            "route": self.route,
+            "what": self.what,
+            "reserved": self.reserved.as_dict(),
+            "spent": self.spent.as_dict(),
+            "basis": self.basis,
+            "detail": self.detail,
+        }
 
 
 @dataclass(frozen=True, slots=True)

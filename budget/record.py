@@ -31,19 +31,20 @@ class Origin:
 
 
 class Record:
-    """One hold. Its fields change only under the lock of its tree.
+    """One request, and the hold it becomes. Its fields change only under the lock of its tree.
 
     Attributes:
         origin: Who asked.
         what: What for.
         asked: The bound as asked for; what a breach is measured against.
-        bound: The bound as held.
-        timeout: Seconds of active time left at the reservation.
+        bound: The bound as held: what was asked for, widened.
         lease: Seconds its owner may be silent.
         deadline: When the lease ends.
+        timeout: Seconds of active time left when it was granted.
         seq: Its place in the order of its tree.
         sent: Whether the request went out.
         lapsed: Whether its spending is presumed because the lease ended.
+        outcome: What it came to; None while it is open, and once it is released.
     """
 
     __slots__ = (
@@ -61,29 +62,23 @@ class Record:
         "what",
     )
 
-    def __init__(
-        self,
-        origin: Origin,
-        what: str,
-        asked: Amount,
-        bound: Amount,
-        timeout: float | None,
-        lease: float,
-        deadline: float,
-        seq: int,
-    ) -> None:
+    def __init__(self, origin: Origin, what: str, asked: Amount, lease: float) -> None:
         self.origin = origin
         self.what = what
-        self.asked = asked
-        self.bound = bound
-        self.timeout = timeout
+        self.asked = self.bound = asked
         self.lease = lease
-        self.deadline = deadline
-        self.seq = seq
+        self.deadline = 0.0
+        self.timeout: float | None = None
+        self.seq = 0
         self.state: HoldState = "reserved"
         self.sent = False
         self.lapsed = False
         self.outcome: Outcome | None = None
+
+    @property
+    def id(self) -> str:
+        """The ledger's id and the request's place in its tree."""
+        return f"{self.origin.account.id}:{self.seq}"
 
     @property
     def open(self) -> bool:
@@ -95,4 +90,6 @@ def receipt_line(record: Record, bound: Amount, outcome: Outcome | None) -> Rece
     """Return the line of `record`, as it stood with that bound and outcome."""
     spent, basis, detail = outcome or (NOTHING, "presumed", "still held")
     origin = record.origin
-    return ReceiptLine(origin.node, origin.route, record.what, bound, spent, basis, detail)
+    return ReceiptLine(
+        origin.node, origin.route, record.what, bound, spent, basis, detail, hold=record.id
+    )

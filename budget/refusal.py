@@ -13,21 +13,20 @@ if TYPE_CHECKING:
     from shoestring.budget.account import Account, Gate
     from shoestring.budget.amount import Amount
     from shoestring.budget.errors import Dimension
-    from shoestring.budget.record import Origin
+    from shoestring.budget.record import Origin, Record
 
 _DIMENSIONS: tuple[Dimension, Dimension, Dimension] = ("tokens", "usd", "calls")
 # Labels come from callers, and may come from documents: shown escaped and short.
 _LABEL = 60
 
 
-def misfit(
-    origin: Origin, what: str, bound: Amount, asked: Amount
-) -> BudgetExceeded | BudgetBusy | None:
-    """Return why `bound`, the widened `asked`, does not fit; None if it does.
+def misfit(record: Record) -> BudgetExceeded | BudgetBusy | None:
+    """Return why the bound of `record` does not fit; None if it does.
 
     What can never fit comes first, wherever on the path: it is no use to wait for one ledger and be
     refused by the next.
     """
+    origin = record.origin
     busy: BudgetBusy | None = None
     for gate in origin.account.gates:
         account = gate.account
@@ -35,38 +34,39 @@ def misfit(
         used = account.used()
         kept = account.kept(origin.purpose)
         ceilings = account.ceilings(origin.purpose)
-        for index, need in enumerate(gate.needs(bound)):
+        for index, need in enumerate(gate.needs(record.bound)):
             limit = limits[index]
             if limit is None or not need or used[index] + kept[index] + need <= limit:
                 continue
-            told = _told(origin, what, gate, index, need, widened=bound != asked)
             if need > ceilings[index]:
-                return _exceeded(origin, account, told, index, need, limit)
+                return _exceeded(record, gate, index, need)
             busy = busy or BudgetBusy(
-                f"{told} It would fit if open calls cost less: pass wait=seconds, or retry."
+                f"{_told(record, gate, index, need)} "
+                "It would fit if open calls cost less: pass wait=seconds, or retry."
             )
     return busy
 
 
-def overtaking(origin: Origin, what: str, bound: Amount) -> BudgetBusy | None:
+def overtaking(record: Record) -> BudgetBusy | None:
     """Return the refusal if a newcomer would overtake those who wait; None if it would not."""
-    for gate in origin.account.gates:
-        if gate.account.line and any(gate.needs(bound)):
+    for gate in record.origin.account.gates:
+        if gate.account.line and any(gate.needs(record.bound)):
             return BudgetBusy(
-                f"{_asker(origin, what)} would overtake calls that wait for room in ledger "
+                f"{_asker(record)} would overtake calls that wait for room in ledger "
                 f"{quoted(gate.account.name)}. Pass wait=seconds to join the queue, or retry."
             )
     return None
 
 
-def overtime(origin: Origin, what: str, now: float) -> BudgetExceeded | None:
+def overtime(record: Record, now: float) -> BudgetExceeded | None:
     """Return the refusal if the active time is over, here or above; None if it is not."""
+    origin = record.origin
     for account in origin.account.timed:
         limit = account.caps.seconds or 0.0
         elapsed = account.clock.elapsed(now)
         if elapsed >= limit:
             return BudgetExceeded(
-                f"{_asker(origin, what)} needs time; {elapsed:,.1f} of {limit:,.1f} seconds are "
+                f"{_asker(record)} needs time; {elapsed:,.1f} of {limit:,.1f} seconds are "
                 f"used{_where(origin, account)}. "
                 f"Raise Budget(seconds=…), or pause() the ledger while it waits.",
                 "seconds",
@@ -79,10 +79,10 @@ def overtime(origin: Origin, what: str, now: float) -> BudgetExceeded | None:
     return None
 
 
-def closed(origin: Origin, what: str) -> LedgerClosed:
+def closed(record: Record) -> LedgerClosed:
     """Return the refusal of a closed ledger."""
     return LedgerClosed(
-        f"{_asker(origin, what)} is refused: {origin.account.closed}. "
+        f"{_asker(record)} is refused: {record.origin.account.closed}. "
         f"Open another ledger for further work."
     )
 
@@ -132,34 +132,38 @@ def _measure(dimension: str, units: int) -> str:
     return f"{units:,} {noun}"
 
 
-def _told(origin: Origin, what: str, gate: Gate, index: int, need: int, *, widened: bool) -> str:
+def _told(record: Record, gate: Gate, index: int, need: int) -> str:
     """Return who needs how much, and how much remains where."""
+    origin = record.origin
     account = gate.account
     dimension = _DIMENSIONS[index]
     limit = (gate.tokens, gate.money, gate.calls)[index] or 0
     kept = account.kept(origin.purpose)[index]
     held = (account.held_in + account.held_out, account.held_money, account.held_calls)[index]
-    remaining = max(0, limit - account.used()[index] - kept)
+    remaining = _remaining(record, gate, index)
     remarks: list[str] = []
     if kept:
         remarks.append(f"{figure(dimension, kept)} more kept back for the answer")
     if held:
         remarks.append(f"{figure(dimension, held)} held by open calls")
-    if widened and dimension != "calls":
+    if record.bound != record.asked and dimension != "calls":
         remarks.append("the need is widened, because an earlier call passed its hold")
     verb = "remains" if remaining == 1 and dimension != "usd" else "remain"
     return (
-        f"{_asker(origin, what)} needs {_measure(dimension, need)}; {figure(dimension, remaining)}"
+        f"{_asker(record)} needs {_measure(dimension, need)}; {figure(dimension, remaining)}"
         f" of {figure(dimension, limit)} {verb}{_where(origin, account)}"
         f"{' (' + '; '.join(remarks) + ')' if remarks else ''}."
     )
 
 
-def _exceeded(
-    origin: Origin, account: Account, told: str, index: int, need: int, limit: int
-) -> BudgetExceeded:
+def _remaining(record: Record, gate: Gate, index: int) -> int:
+    account = gate.account
+    limit = (gate.tokens, gate.money, gate.calls)[index] or 0
+    return max(0, limit - account.used()[index] - account.kept(record.origin.purpose)[index])
+
+
+def _exceeded(record: Record, gate: Gate, index: int, need: int) -> BudgetExceeded:
     dimension = _DIMENSIONS[index]
-    remaining = max(0, limit - account.used()[index] - account.kept(origin.purpose)[index])
     cure = f"Raise Budget({dimension}=…)"
     if dimension != "calls":
         cure += ", or ask for less"
@@ -168,13 +172,13 @@ def _exceeded(
         return dollars(units) if dimension == "usd" else units
 
     return BudgetExceeded(
-        f"{told} {cure}.",
+        f"{_told(record, gate, index, need)} {cure}.",
         dimension,
         value(need),
-        value(remaining),
-        value(limit),
-        account.name,
-        origin.node,
+        value(_remaining(record, gate, index)),
+        value((gate.tokens, gate.money, gate.calls)[index] or 0),
+        gate.account.name,
+        record.origin.node,
     )
 
 
@@ -182,5 +186,6 @@ def _where(origin: Origin, account: Account) -> str:
     return "" if account is origin.account else f" in ledger {quoted(account.name)}"
 
 
-def _asker(origin: Origin, what: str) -> str:
-    return f"node {quoted(origin.node)}" if origin.node else quoted(what)
+def _asker(record: Record) -> str:
+    node = record.origin.node
+    return f"node {quoted(node)}" if node else quoted(record.what)

@@ -13,8 +13,9 @@ from shoestring.budget.hold import Hold
 from shoestring.budget.leases import Leases
 from shoestring.budget.receipt import ReceiptLine
 from shoestring.budget.record import NOTHING, Record
+from shoestring.budget.turns import join, leave, next_in_turn
 from shoestring.budget.view import seconds_left
-from shoestring.budget.waiting import Waiter, join, leave, next_in_turn
+from shoestring.budget.waiting import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,39 +62,30 @@ class Tree(Atomic):
 
     # Reserving.
 
-    def ask(
-        self,
-        origin: Origin,
-        bound: Amount,
-        what: str,
-        lease: float,
-        token_price: int,
-        gate: ThreadGate | TaskGate | None,
-    ) -> Hold | Waiter:
-        """Reserve `bound`, or join the queue if there is a `gate` to wait at."""
-        return self.run(self._ask, origin, bound, what, lease, token_price, gate)
+    def reserve(self, record: Record, token_price: int) -> Hold:
+        """Grant the request of `record`, or raise why not."""
+        return self.run(self._reserve, record, token_price)
+
+    def _reserve(self, now: float, record: Record, token_price: int) -> Hold:
+        error = self._refusal(now, record, token_price)
+        if error is not None:
+            raise error
+        return self._grant(now, record)
+
+    def ask(self, record: Record, token_price: int, gate: ThreadGate | TaskGate) -> Hold | Waiter:
+        """Grant the request of `record`, let it wait at `gate`, or raise why neither."""
+        return self.run(self._ask, record, token_price, gate)
 
     def _ask(
-        self,
-        now: float,
-        origin: Origin,
-        asked: Amount,
-        what: str,
-        lease: float,
-        token_price: int,
-        gate: ThreadGate | TaskGate | None,
+        self, now: float, record: Record, token_price: int, gate: ThreadGate | TaskGate
     ) -> Hold | Waiter:
-        account = origin.account
-        if token_price:
-            self._know_price(now, account, token_price)
-        bound = account.widened(asked)
-        error = self._refusal(now, origin, what, bound, asked)
+        error = self._refusal(now, record, token_price)
         if error is None:
-            return self._grant(now, origin, asked, bound, what, lease)
-        if gate is None or not isinstance(error, BudgetBusy):
+            return self._grant(now, record)
+        if not isinstance(error, BudgetBusy):
             raise error
         self._seq += 1
-        waiter = Waiter(origin, asked, bound, what, lease, gate, self._seq)
+        waiter = Waiter(record, gate, self._seq)
         self._waiting += 1
         join(waiter)
         return waiter
@@ -105,29 +97,33 @@ class Tree(Atomic):
         if self._waiting:
             self._ripple(now, account.path)
 
-    def _refusal(
-        self, now: float, origin: Origin, what: str, bound: Amount, asked: Amount
-    ) -> BudgetError | None:
-        """Return why a newcomer gets nothing; None if it is admitted."""
-        account = origin.account
-        if account.closed is not None:
-            return refusal.closed(origin, what)
-        if account.timed and (late := refusal.overtime(origin, what, now)):
-            return late
-        if not account.admits(bound, origin.purpose):
-            return refusal.misfit(origin, what, bound, asked)
-        return refusal.overtaking(origin, what, bound) if self._waiting else None
+    def _refusal(self, now: float, record: Record, token_price: int) -> BudgetError | None:
+        """Widen a newcomer's bound, and return why it gets nothing; None if it is admitted."""
+        account = record.origin.account
+        if token_price:
+            self._know_price(now, account, token_price)
+        record.bound = account.widened(record.asked)
+        return self._refusal_of(now, record)
 
-    def _grant(
-        self, now: float, origin: Origin, asked: Amount, bound: Amount, what: str, lease: float
-    ) -> Hold:
-        """Hold `bound`, which fits."""
-        account = origin.account
-        timeout = seconds_left(now, account) if account.timed else None
-        self._seq = seq = self._seq + 1
-        record = Record(origin, what, asked, bound, timeout, lease, now + lease, seq)
-        account.hold(bound, origin.purpose)
-        account.entries[seq] = record
+    def _refusal_of(self, now: float, record: Record) -> BudgetError | None:
+        account = record.origin.account
+        if account.closed is not None:
+            return refusal.closed(record)
+        if account.timed and (late := refusal.overtime(record, now)):
+            return late
+        if not account.admits(record.bound, record.origin.purpose):
+            return refusal.misfit(record)
+        return refusal.overtaking(record) if self._waiting else None
+
+    def _grant(self, now: float, record: Record) -> Hold:
+        """Hold the bound of `record`, which fits."""
+        account = record.origin.account
+        record.deadline = now + record.lease
+        if account.timed:
+            record.timeout = seconds_left(now, account)
+        self._seq = record.seq = self._seq + 1
+        account.hold(record.bound, record.origin.purpose)
+        account.entries[record.seq] = record
         self._open += 1
         self._leases.add(record, self._open)
         return Hold(self, record)
@@ -141,12 +137,10 @@ class Tree(Atomic):
     def _recheck(self, now: float, waiter: Waiter, last: bool) -> bool:  # noqa: FBT001  private
         if waiter.outcome is not None:
             return True
-        origin, what = waiter.origin, waiter.what
-        error: BudgetError | None = refusal.overtime(origin, what, now)
+        record = waiter.record
+        error: BudgetError | None = refusal.overtime(record, now)
         if error is None and last:
-            error = refusal.misfit(
-                origin, what, waiter.bound, waiter.asked
-            ) or refusal.overtaking(origin, what, waiter.bound)
+            error = refusal.misfit(record) or refusal.overtaking(record)
         if error is None:
             return False
         waiter.outcome = error
@@ -183,20 +177,19 @@ class Tree(Atomic):
         for account in tuple(todo):
             if account.line:
                 for waiter in account.line.hopeless(account):
-                    error = refusal.misfit(waiter.origin, waiter.what, waiter.bound, waiter.asked)
+                    error = refusal.misfit(waiter.record)
                     if error is not None:
                         todo += self._answer(waiter, error)
         while todo:
-            waiter = next_in_turn(todo.pop())
-            if waiter is None:
+            first = next_in_turn(todo.pop())
+            if first is None:
                 continue
-            origin, bound = waiter.origin, waiter.bound
-            late = refusal.overtime(origin, waiter.what, now)
+            record = first.record
+            late = refusal.overtime(record, now)
             if late:
-                todo += self._answer(waiter, late)
-            elif origin.account.admits(bound, origin.purpose):
-                hold = self._grant(now, origin, waiter.asked, bound, waiter.what, waiter.lease)
-                todo += self._answer(waiter, hold)
+                todo += self._answer(first, late)
+            elif record.origin.account.admits(record.bound, record.origin.purpose):
+                todo += self._answer(first, self._grant(now, record))
 
     # The life of a hold.
 
@@ -232,8 +225,8 @@ class Tree(Atomic):
             account.charge(actual, earlier, NOTHING, purpose)
         record.state = "settled"
         record.lapsed = False
-        breach = refusal.breach(record.bound, actual)
-        if breach:
+        if _over(record.bound, actual):
+            breach = refusal.breach(record.bound, actual)
             detail = f"{detail}; {breach}" if detail else breach
             self._widen(account, record.asked, actual)
         record.outcome = (actual, basis, detail)
@@ -284,10 +277,11 @@ class Tree(Atomic):
         if not record.open and not record.lapsed:
             raise _ended(record)
         if account.closed is not None:
-            raise refusal.closed(origin, record.what)
-        bound = account.widened(more)
+            raise refusal.closed(record)
+        growth = Record(origin, record.what, more, record.lease)
+        bound = growth.bound = account.widened(more)
         # A hold is older than any who wait: growing is no overtaking.
-        error = refusal.misfit(origin, record.what, bound, more)
+        error = refusal.misfit(growth)
         if error is not None:
             raise error
         asked, total = record.asked + more, record.bound + bound
@@ -325,7 +319,7 @@ class Tree(Atomic):
         if self._waiting:
             for below in self.root.subtree():
                 for waiter in below.waiting:
-                    waiter.bound = below.widened(waiter.asked)
+                    waiter.record.bound = below.widened(waiter.record.asked)
                     join(waiter)
 
     def _close_passed(self, now: float, account: Account) -> None:
@@ -350,7 +344,7 @@ class Tree(Atomic):
             if below.parent is not None:
                 below.parent.add_held(0, -tokens, -money, -calls)
             for waiter in tuple(below.waiting):
-                changed += self._answer(waiter, refusal.closed(waiter.origin, waiter.what))
+                changed += self._answer(waiter, refusal.closed(waiter.record))
         if self._waiting:
             self._ripple(now, changed)
 
@@ -366,31 +360,25 @@ class Tree(Atomic):
         set_aside: bool,
     ) -> Account:
         """Open an account below `origin`."""
-        return self.run(self._child, origin, id, name, budget, set_aside)
-
-    def _child(
-        self,
-        now: float,
-        origin: Origin,
-        id: str,  # noqa: A002  the public name of the thing
-        name: str,
-        budget: Budget | None,
-        set_aside: bool,  # noqa: FBT001  private
-    ) -> Account:
         parent = origin.account
-        child = Account(id, name, budget, now, parent=parent, set_aside=set_aside)
+        child = Account(id, name, budget, self._clock(), parent=parent, set_aside=set_aside)
         tokens, money, calls = child.undrawn()
-        amount = Amount(0, tokens, money, calls)
-        what = f"child {name}"
-        if set_aside:
-            error = self._refusal(now, origin, what, amount, amount)
-        else:
-            error = None if parent.closed is None else refusal.closed(origin, what)
+        # A set-aside asks for room as a call does, though it is not widened: it is no estimate.
+        record = Record(origin, f"child {name}", Amount(0, tokens, money, calls), 0)
+        self.run(self._adopt, record, child)
+        return child
+
+    def _adopt(self, now: float, record: Record, child: Account) -> None:
+        parent = record.origin.account
+        error: BudgetError | None = None
+        if child.set_aside:
+            error = self._refusal_of(now, record)
+        elif parent.closed is not None:
+            error = refusal.closed(record)
         if error is not None:
             raise error
-        parent.add_held(0, tokens, money, calls)
+        parent.hold(record.bound, "work")
         parent.children.append(child)
-        return child
 
     def note(self, origin: Origin, what: str, detail: str, dropped: int) -> None:
         """Add a line that costs nothing."""
@@ -401,6 +389,14 @@ class Tree(Atomic):
     def _note(self, _now: float, account: Account, line: ReceiptLine) -> None:
         self._seq += 1
         account.entries[self._seq] = line
+
+
+def _over(bound: Amount, actual: Amount) -> bool:
+    return (
+        actual.nanodollars > bound.nanodollars
+        or actual.calls > bound.calls
+        or actual.tokens > bound.tokens
+    )
 
 
 def _ended(record: Record) -> HoldSettled:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoestring.budget.amount import MAX_UNITS, Amount, Caps
-from shoestring.budget.record import NOTHING, Outcome, Record
+from shoestring.budget.receipt import Receipt
+from shoestring.budget.record import NOTHING, Record, receipt_line
 
 if TYPE_CHECKING:
     from shoestring.budget.account import Account, Purpose
+    from shoestring.budget.atomic import Atomic
     from shoestring.budget.receipt import ReceiptLine
-    from shoestring.budget.record import Origin
+    from shoestring.budget.record import Origin, Outcome
 
-# A line of a receipt to be: its place, what it is of, and bound and outcome at that instant.
-Entry = tuple[int, Record | ReceiptLine, Amount, Outcome | None] if TYPE_CHECKING else tuple
+    # A line to be: its place, what it is of, and the bound and outcome of that instant.
+    Entry = tuple[int, Record | ReceiptLine, Amount, Outcome | None]
 
 
 def spent(_now: float, account: Account) -> Amount:
@@ -39,13 +41,18 @@ def held(_now: float, account: Account) -> Amount:
 
 def seconds_left(now: float, account: Account) -> float | None:
     """Return the active time left here and above; None where no ledger caps it."""
-    left = [timed.caps.seconds - timed.clock.elapsed(now) for timed in account.timed if timed.caps.seconds is not None]
+    left = [
+        timed.caps.seconds - timed.clock.elapsed(now)
+        for timed in account.timed
+        if timed.caps.seconds is not None
+    ]
     return max(0.0, min(left)) if left else None
 
 
 def remaining(now: float, account: Account) -> Caps:
     """Return what is neither spent nor held, the least of here and above."""
-    return Caps(*_room(account, None, 0), seconds_left(now, account))
+    tokens, money, calls = _room(account, None, 0)
+    return Caps(tokens, money, calls, seconds_left(now, account))
 
 
 def affordable(now: float, origin: Origin, token_price: int) -> Caps:
@@ -63,16 +70,41 @@ def affordable(now: float, origin: Origin, token_price: int) -> Caps:
     return Caps(tokens, money, calls, seconds)
 
 
-def receipt(now: float, account: Account) -> tuple[list[Entry], Amount, Amount, Caps]:
-    """Return what a receipt is written from: its entries, spent, held and remaining."""
-    entries: list[Entry] = []
+def entries(_now: float, account: Account) -> list[Entry]:
+    """Return what the lines of a receipt are written from, in order."""
+    found: list[Entry] = []
     for below in account.subtree():
         for seq, item in below.entries.items():
             if isinstance(item, Record):
-                entries.append((seq, item, item.bound, item.outcome))
+                found.append((seq, item, item.bound, item.outcome))
             else:
-                entries.append((seq, item, NOTHING, None))
-    return entries, spent(now, account), held(now, account), remaining(now, account)
+                found.append((seq, item, NOTHING, None))
+    return found
+
+
+def sums(now: float, account: Account) -> tuple[list[Entry], Amount, Amount, Caps]:
+    """Return entries, spent, held and remaining of one instant."""
+    return (
+        entries(now, account),
+        spent(now, account),
+        held(now, account),
+        remaining(now, account),
+    )
+
+
+def receipt(tree: Atomic, account: Account) -> Receipt:
+    """Return the account's receipt. Its lines are written outside the lock: there may be many."""
+    found, spent_now, held_now, left = tree.run(sums, account)
+    found.sort(key=_place)
+    lines = tuple(
+        receipt_line(item, bound, outcome) if isinstance(item, Record) else item
+        for _, item, bound, outcome in found
+    )
+    return Receipt(lines, account.caps, spent_now, held_now, left)
+
+
+def _place(entry: Entry) -> int:
+    return entry[0]
 
 
 def _room(account: Account, purpose: Purpose | None, token_price: int) -> list[int | None]:

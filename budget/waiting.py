@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     import asyncio
 
     from shoestring.budget.account import Account, Purpose
-    from shoestring.budget.amount import Amount
     from shoestring.budget.answering import Units
     from shoestring.budget.errors import BudgetError
     from shoestring.budget.hold import Hold
-    from shoestring.budget.record import Origin
+    from shoestring.budget.record import Record
 
 # Heaps are tidied when more than this share of them is stale, and not below this size.
 _STALE_SHARE = 2
@@ -76,32 +75,10 @@ class TaskGate:
 class Waiter:
     """One request in the queue. It holds nothing until it is granted."""
 
-    __slots__ = (
-        "asked",
-        "bound",
-        "gate",
-        "lease",
-        "origin",
-        "outcome",
-        "seq",
-        "what",
-    )
+    __slots__ = ("gate", "outcome", "record", "seq")
 
-    def __init__(
-        self,
-        origin: Origin,
-        asked: Amount,
-        bound: Amount,
-        what: str,
-        lease: float,
-        gate: ThreadGate | TaskGate,
-        seq: int,
-    ) -> None:
-        self.origin = origin
-        self.asked = asked
-        self.bound = bound
-        self.what = what
-        self.lease = lease
+    def __init__(self, record: Record, gate: ThreadGate | TaskGate, seq: int) -> None:
+        self.record = record
         self.gate = gate
         self.seq = seq
         self.outcome: Hold | BudgetError | None = None
@@ -140,7 +117,7 @@ class Line:
         for index, need in enumerate(needs):
             if not need:
                 continue
-            heap = self._heaps.setdefault((waiter.origin.purpose, index), [])
+            heap = self._heaps.setdefault((waiter.record.origin.purpose, index), [])
             heapq.heappush(heap, (-need, waiter.seq, waiter))
             if len(heap) > _TIDY_SIZE and len(heap) > _STALE_SHARE * len(self._order):
                 heap[:] = [entry for entry in heap if entry[2] in self._order]
@@ -162,42 +139,3 @@ class Line:
                 if waiter in self._order:
                     found[waiter] = None
         return list(found)
-
-
-def join(waiter: Waiter) -> None:
-    """Put `waiter` into the line of every ledger it would draw on, or note what it now needs."""
-    account = waiter.origin.account
-    account.waiting[waiter] = None
-    for gate in account.gates:
-        needs = gate.needs(waiter.bound)
-        if any(needs):
-            line = gate.account.line
-            if line is None:
-                line = gate.account.line = Line()
-            line.add(waiter, needs)
-
-
-def leave(waiter: Waiter) -> tuple[Account, ...]:
-    """Take `waiter` out of its lines; return the accounts whose lines may move on."""
-    account = waiter.origin.account
-    del account.waiting[waiter]
-    stood = tuple(gate.account for gate in account.gates if any(gate.needs(waiter.bound)))
-    for above in stood:
-        if above.line is not None:
-            above.line.remove(waiter)
-    return stood
-
-
-def next_in_turn(account: Account) -> Waiter | None:
-    """Return the head of the account's line, if it is the head of all lines it stands in.
-
-    Whoever comes later, anywhere it would draw on the same ledger, waits behind it.
-    """
-    waiter = account.line.head() if account.line else None
-    if waiter is None:
-        return None
-    for gate in waiter.origin.account.gates:
-        line = gate.account.line
-        if line and any(gate.needs(waiter.bound)) and line.head() is not waiter:
-            return None
-    return waiter

@@ -29,7 +29,7 @@ def show_answer(console: Console, answer: Answer, ledger: Ledger) -> None:
     kind = answer["kind"]
     head = Text.assemble(
         (kind, KIND_STYLE[kind]),
-        (f"  by way of {answer['route'] or 'no route'}", "dim"),
+        (f"  by way of {answer['route']}" if answer["route"] != kind else "", "dim"),
         (f"  · stopped by the cap on {answer['stopped_by']}" if answer["stopped_by"] else "", "dim"),
     )
     parts = [head, Padding(Text(answer["answer"]), (1, 2))]
@@ -52,31 +52,32 @@ def _sources(answer: Answer) -> Table:
 
 
 def _receipt(ledger: Ledger) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("node", style="cyan", no_wrap=True)
-    table.add_column("route", no_wrap=True)
-    table.add_column("what", max_width=18, no_wrap=True, overflow="ellipsis")
+    """Return the receipt, a line a decision, trim, call and check, under the route it belongs to."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=True)
+    table.add_column("receipt", no_wrap=True)
     table.add_column("reserved", justify="right", no_wrap=True)
     table.add_column("spent", justify="right", no_wrap=True)
-    table.add_column("basis", style="dim", no_wrap=True)
     table.add_column("detail", style="dim", ratio=1)
+    route = None
     for line in ledger.receipt.lines:
-        detail = f"{line.detail}; {line.dropped:,} dropped" if line.dropped else line.detail
+        if line.route != route:
+            route = line.route
+            table.add_row(Text(route or "no route", "bold cyan"))
+        detail = line.detail
+        if line.reserved.calls:
+            detail = f"{line.what}, {line.basis}" + (f"; {detail}" if detail else "")
+        if line.dropped:
+            detail += f"; {line.dropped:,} pieces dropped"
         table.add_row(
-            *(Text(cell) for cell in (line.node, line.route, line.what)),
-            _figure(line.reserved),
-            _figure(line.spent),
-            line.basis if line.spent.calls else "",
-            Text(detail),
+            Text(f"  {line.node}"), _figure(line.reserved), _figure(line.spent), Text(detail)
         )
     return table
 
 
 def _figure(amount: Amount) -> str:
     if not amount.calls and not amount.tokens:
-        return "·"
-    money = f" ${amount.usd:.6f}" if amount.nanodollars else ""
-    return f"{amount.tokens:,}{money}"
+        return ""
+    return f"{amount.tokens:,}" + (f" ${amount.usd:.6f}" if amount.nanodollars else "")
 
 
 def _left(limit: Caps, spent: Amount, seconds: float) -> Table:

@@ -14,7 +14,7 @@ __all__ = ["BrokenCases", "Case", "Passage", "choose", "read_cases"]
 _LONGEST_LINE = 64 * 2**20  # bytes; the largest real context is a few MB
 
 
-class BrokenCases(ValueError):
+class BrokenCases(ValueError):  # noqa: N818 - it names what is wrong, as the ledger's errors do
     """A file of cases is missing or cannot be read; the message names the file and the line."""
 
 
@@ -44,12 +44,9 @@ class Case:
     def asked(self) -> str:
         """The question, after the earlier turns of its conversation if there are any."""
         history = self.meta.get("history")
-        turns = [turn for turn in history if isinstance(turn, str)] if _is_list(history) else []
+        found = history if isinstance(history, list) else []
+        turns = [turn for turn in found if isinstance(turn, str)]
         return "\n".join([*turns, self.question])
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
 
 
 def read_cases(folder: Path, split: str = "dev") -> list[Case]:

@@ -18,9 +18,9 @@ Spans = Sequence[tuple[int, int]]
 
 
 def plain(text: str) -> str:
-    """Write a text for comparison: NFKC, casefold, white space collapsed.
+    r"""Write a text for comparison: NFKC, casefold, white space collapsed.
 
-    >>> plain("Ｆull  Width\\nSTRASSE") == plain("full width Straße")
+    >>> plain("STRASSE  of\nJava\N{TRADE MARK SIGN}") == plain("Straße of JavaTM")
     True
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -67,7 +67,7 @@ def answer_oracle(case: Case, limit: int, count: Count) -> float | None:
         return fitting / len(lines)
     whole = plain("\n".join(part for p in case.passages for part in (p.title, p.text)))
     for way in needed:
-        parts = [part for part in dict.fromkeys(map(plain, way))]
+        parts = list(dict.fromkeys(map(plain, way)))
         parts = [p for p in parts if not any(p != other and p in other for other in parts)]
         if all(part in whole for part in parts) and count("\n".join(parts)) <= limit:
             return 1.0
@@ -109,7 +109,9 @@ def gold_oracle(case: Case, limit: int, encoding: "tiktoken.Encoding") -> float 
     return min(1.0, limit / total) if total else None
 
 
-def _token_ends(text: str, encoding: "tiktoken.Encoding") -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _token_ends(
+    text: str, encoding: "tiktoken.Encoding"
+) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """Give where each token ends, in bytes."""
     tokens = encoding.encode_ordinary(text.encode(errors="replace").decode())
     lengths = [len(part) for part in encoding.decode_tokens_bytes(tokens)]

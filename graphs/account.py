@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from shoestring.budget import Budget, Ledger, LedgerNotFound, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langgraph.runtime import Runtime
 
     from shoestring.graphs.state import BudgetContext, BudgetState, Spend
@@ -83,8 +81,3 @@ def mirror(ledger: Ledger) -> Spend:
                 "calls": line.spent.calls,
             }
     return spend
-
-
-def lines(ledger: Ledger) -> list[Mapping[str, object]]:
-    """Return the receipt as plain data, a dict a line."""
-    return [line.as_dict() for line in ledger.receipt.lines]

@@ -13,19 +13,21 @@ from langgraph.runtime import Runtime
 
 from shoestring.agents import Means, Meter, Planner, Standing
 from shoestring.budget import Budget, MemoryStore
-from shoestring.graphs.account import find, lines, mirror, open_question
+from shoestring.graphs.account import find, mirror, open_question
 from shoestring.graphs.check import check
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
-from shoestring.models import UnknownPrice, counter_for, price_of
-from shoestring.tools import Index, IndexRetriever, split
+from shoestring.models import counter_for, known_price, price_of
+from shoestring.tools import Index, IndexRetriever
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.types import Checkpointer
+
+    from shoestring.models import Price
 
 PASSAGES = 20
 """Passages retrieved for a question when documents are given: trimming chooses among them."""
@@ -37,6 +39,7 @@ def build_assistant(
     *,
     budget: Budget,
     thread_budget: Budget | None = None,
+    price: Price | None = None,
     planner: Planner | None = None,
     ledgers: MemoryStore | None = None,
     checkpointer: Checkpointer = None,
@@ -49,6 +52,7 @@ def build_assistant(
         documents: What to answer from: a retriever, or documents to split and index (lexically) now.
         budget: Caps of one question.
         thread_budget: Caps of all questions of one LangGraph thread together; None for none.
+        price: What the model costs; None to look it up.
         planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
         ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own.
         checkpointer: As for any LangGraph graph.
@@ -59,24 +63,26 @@ def build_assistant(
 
     Raises:
         ValueError: From `invoke`, if the question is empty.
-        UnknownPrice: If a dollar cap is set and the model's price is not known.
+        UnknownPrice: If dollars are capped and the model's price is not known.
     """
     assistant = _Assistant(
         budget=budget,
         thread_budget=thread_budget,
         planner=planner or Planner((Quote(), Direct(), ChainOfThought())),
-        means=Means(ledgers or MemoryStore(), model, _meter(model, budget, thread_budget)),
+        means=Means(ledgers or MemoryStore(), model, _meter(model, price, budget, thread_budget)),
         retriever=documents if isinstance(documents, BaseRetriever) else _retriever(documents),
     )
     return assistant.graph(checkpointer)
 
 
-def _meter(model: BaseChatModel | None, *budgets: Budget | None) -> Meter | None:
+def _meter(
+    model: BaseChatModel | None, price: Price | None, *budgets: Budget | None
+) -> Meter | None:
     if model is None:
         return None
-    price = price_of(model)
-    if price is None and any(budget is not None and budget.usd is not None for budget in budgets):
-        raise UnknownPrice.of(model)
+    if price is None:
+        dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
+        price = known_price(model) if dollars_capped else price_of(model)
     window = (model.profile or {}).get("max_input_tokens")
     return Meter(counter_for(model), price, window)
 
@@ -241,7 +247,7 @@ class _Assistant:
             "answer": text,
             "kind": kind,
             "sources": state["sources"] if accepted else [],
-            "receipt": [dict(line) for line in lines(ledger)],
+            "receipt": [line.as_dict() for line in receipt.lines],
             "dropped": receipt.dropped,
             "spend": mirror(ledger),
             "stopped_by": None if kind == "generated" else state["stopped_by"],

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 CITATION = re.compile(r"\[(\d{1,4})\]")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-IDENTIFIER = re.compile(r"\w*(?:_\w|[a-z][A-Z]|\d[^\W\d]|[^\W\d]\d)\w*")
-WORD = re.compile(r"\b[^\W\d_]\w{2,}")
-SENTENCE_END = re.compile(r"[.!?。！？:]\s*$")
+WORD = re.compile(r"\w+")
+SENTENCE_END = tuple(".!?:。！？\n")
 
 SUPPORT = 0.5
 """Share of the answer's words that must stand in the question or in what the model was shown.
@@ -79,40 +78,60 @@ def check(
     missing = [number for number in numbers if not 1 <= number <= len(sources)]
     problems += [f"source [{number}] does not exist" for number in missing]
     cited = [piece for number in numbers if number not in missing for piece in sources[number - 1]]
-    ground = cited or list(shown)
-    known = _plain(question + "\n" + "\n".join(_whole(piece) for piece in ground))
-    known_words = set(words(known))
+    ground = [question, *(_whole(piece) for piece in cited or shown)]
+    known = _Known("\n".join(ground))
     problems += [
-        f"{fact!r} does not stand in the sources" for fact in _facts(text) if not _stands(fact, known)
+        f"{fact!r} does not stand in the sources" for fact in _facts(text) if not known.holds(fact)
     ]
     said = words(text)
-    share = sum(word in known_words for word in said) / len(said)
+    share = sum(word in known.terms for word in said) / len(said)
     if share < SUPPORT:
         problems.append(f"only {share:.0%} of the answer's words stand in the sources")
     return Verdict(tuple(problems), tuple(cited or _closest(said, shown)))
 
 
+class _Known:
+    """The words, numbers and terms of a text."""
+
+    def __init__(self, text: str) -> None:
+        plain = _plain(text)
+        self.terms = set(words(plain))
+        self._words = set(WORD.findall(plain))
+        self._numbers = {_number(match) for match in NUMBER.findall(plain)}
+
+    def holds(self, fact: str) -> bool:
+        """Whether a fact stands in the text as a whole word or number, thousands separators aside."""
+        plain = _plain(fact)
+        return plain in self._words or _number(plain) in self._numbers
+
+
+def _number(text: str) -> str:
+    return text.replace(",", "")
+
+
 def _facts(text: str) -> list[str]:
     """Return the numbers, identifiers and names of a text, each once.
 
-    A capital letter makes a name only inside a sentence: at its start it means nothing.
+    An identifier has an underscore, a digit or a capital inside. A capital letter in front makes a
+    name only inside a sentence: at its start it means nothing.
     """
-    found = [*NUMBER.findall(text), *(m.group() for m in IDENTIFIER.finditer(text))]
+    found = NUMBER.findall(text)
     for match in WORD.finditer(text):
         word = match.group()
-        before = text[: match.start()].rstrip(" \t\"'“”«»(*`")
-        if word[0].isupper() and before and not SENTENCE_END.search(before) and before[-1] != "\n":
+        if not word.isascii() and not word[0].isupper():
+            continue  # a run of a script without spaces: its numbers are in already
+        inside = word[1:]
+        if "_" in word.strip("_") or (inside != inside.lower() and not word.isupper()):
+            found.append(word)
+        elif word[0].isupper() and len(word) > 2 and _in_sentence(text, match.start()):  # noqa: PLR2004 - "I", "It"
             found.append(word)
     return list(dict.fromkeys(found))
 
 
-def _stands(fact: str, known: str) -> bool:
-    """Whether a fact stands in a text as a whole word, thousands separators aside."""
-    plain = _plain(fact)
-    if re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", known):
-        return True
-    bare = plain.replace(",", "")
-    return bare != plain and bare.isdigit() and bool(re.search(rf"(?<!\w){bare}(?!\w)", known))
+def _in_sentence(text: str, start: int) -> bool:
+    """Whether the word at `start` continues a sentence."""
+    before = text[max(0, start - 8) : start].rstrip(" \t\"'“”«»(*`")
+    return bool(before) and not before.endswith(SENTENCE_END)
 
 
 def _closest(said: Sequence[str], shown: Sequence[Document]) -> list[Document]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from langchain_core.documents import Document  # noqa: TC002 - langgraph reads the annotations
 from langchain_core.messages import AnyMessage  # noqa: TC002 - as above
@@ -19,22 +19,20 @@ Spend = dict[str, dict[str, int]]
 def merge_spend(left: Spend | None, right: Spend | None) -> Spend:
     """Join two mirrors of the ledger, so that a replayed or parallel node is counted once.
 
-    A mirror holds one entry a hold, keyed by the hold's id (`<ledger id>/<number>`), and one empty
+    A mirror holds one entry a hold, keyed by the hold's id (`<ledger id>:<number>`), and one empty
     entry keyed by the ledger's own id: the account it mirrors. An update that opens another account
     starts afresh; entries of other accounts are ignored; where both sides know a hold, each figure is
     the larger of the two (a figure of one hold only grows, from reserved to settled).
 
-    >>> opened = merge_spend({"q1": {}, "q1/1": {"calls": 1}}, {"q2": {}})
-    >>> merge_spend(opened, {"q2/1": {"output_tokens": 7}, "q1/2": {"output_tokens": 9}})
-    {'q2': {}, 'q2/1': {'output_tokens': 7}}
+    >>> opened = merge_spend({"q1": {}, "q1:1": {"calls": 1}}, {"q2": {}})
+    >>> merge_spend(opened, {"q2:1": {"output_tokens": 7}, "q1:2": {"output_tokens": 9}})
+    {'q2': {}, 'q2:1': {'output_tokens': 7}}
     """
     left, right = left or {}, right or {}
-    opened = [key for key in right if "/" not in key]
-    known = [key for key in left if "/" not in key]
-    account = (opened or known or [""])[-1]
+    account = next((key for side in (right, left) for key, entry in side.items() if not entry), "")
     merged: Spend = {}
     for key, entry in (*left.items(), *right.items()):
-        if key == account or key.startswith(f"{account}/"):
+        if account in {key, key.rpartition(":")[0]}:
             seen = merged.setdefault(key, {})
             for figure, value in entry.items():
                 seen[figure] = max(value, seen.get(figure, 0))
@@ -81,7 +79,7 @@ class Answer(TypedDict):
     kind: Kind
     sources: list[Source]
     route: str
-    receipt: list[dict[str, Any]]
+    receipt: list[dict[str, object]]
     dropped: int
     stopped_by: str | None
     ledger_id: str
@@ -111,7 +109,7 @@ class BudgetState(TypedDict, total=False):
     answer: str
     kind: Kind
     sources: list[Source]
-    receipt: list[dict[str, Any]]
+    receipt: list[dict[str, object]]
     dropped: int
     stopped_by: str | None
 

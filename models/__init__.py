@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shoestring.models.counting import (
@@ -11,38 +11,40 @@ if TYPE_CHECKING:
         HuggingFaceCounter,
         TiktokenCounter,
         TokenCounter,
-        UnboundedInput,
         counter,
         counter_for,
     )
-    from shoestring.models.dispatch import DEFAULT_MAX_OUTPUT
     from shoestring.models.embeddings import local_embeddings
     from shoestring.models.extras import MissingExtra
-    from shoestring.models.guard import guard
+    from shoestring.models.framing import UnboundedInput
+    from shoestring.models.guarding import guard
+    from shoestring.models.limits import DEFAULT_MAX_OUTPUT
     from shoestring.models.load import UnknownModel, load_model
     from shoestring.models.local import LocalChatModel
-    from shoestring.models.prices import Price, UnknownPrice, price_of
+    from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
     from shoestring.models.vocabularies import VocabularyUnavailable
 
 # Imported when first asked for: guarding a model loads neither the local model nor the embedder.
+# No module is named like what it exports: importing it would put the module in the export's place.
 _HOMES = {
     "ByteBound": "counting",
-    "DEFAULT_MAX_OUTPUT": "dispatch",
+    "DEFAULT_MAX_OUTPUT": "limits",
     "HuggingFaceCounter": "counting",
     "LocalChatModel": "local",
     "MissingExtra": "extras",
     "Price": "prices",
     "TiktokenCounter": "counting",
     "TokenCounter": "counting",
-    "UnboundedInput": "counting",
+    "UnboundedInput": "framing",
     "UnknownModel": "load",
     "UnknownPrice": "prices",
     "UnknownProvider": "providers",
     "VocabularyUnavailable": "vocabularies",
     "counter": "counting",
     "counter_for": "counting",
-    "guard": "guard",
+    "guard": "guarding",
+    "known_price": "prices",
     "load_model": "load",
     "local_embeddings": "embeddings",
     "price_of": "prices",
@@ -65,16 +67,18 @@ __all__ = [
     "counter",
     "counter_for",
     "guard",
+    "known_price",
     "load_model",
     "local_embeddings",
     "price_of",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:

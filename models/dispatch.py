@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages.ai import add_usage
 
 from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
-from shoestring.models.counting import TokenCounter, UnboundedInput, counter_for
+from shoestring.models.counting import TokenCounter, counter_for
+from shoestring.models.limits import (
+    DEFAULT_MAX_OUTPUT,
+    Limits,
+    refuse_unbounded,
+    set_limit,
+    take_limits,
+)
 from shoestring.models.prices import Price, UnknownPrice, price_of
 from shoestring.models.providers import Provider, never_connected, was_refused
-from shoestring.models.usage import finished, is_count, measured, truncated
+from shoestring.models.usage import finished, measured, truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
@@ -24,26 +31,45 @@ if TYPE_CHECKING:
 
     from shoestring.budget import Hold, Ledger
 
-# Output tokens that are reserved for a call whose caller set no limit: a long page. Reserving all that is
-# left would let one call at a time through, and let one that fails take everything with it.
-DEFAULT_MAX_OUTPUT = 1_024
-# No model writes more; a caller's larger limit is one he did not think about.
-_MOST_OUTPUT = 2**31
+_NO_USAGE = "the provider reported no usage"
 
-# Arguments that steer a call and are no part of its prompt; every other one is counted as if it were.
+# Arguments that steer a call and are no part of its prompt; every other one is counted into it.
 _STEERING = frozenset(
-    "cache_control frequency_penalty keep_alive logit_bias logprobs metadata model model_name "
-    "parallel_tool_calls presence_penalty reasoning_effort request_timeout seed service_tier stop store "
-    "stream stream_options stream_usage strict temperature timeout top_k top_logprobs top_p user verbosity "
-    "extra_headers extra_query headers".split()
+    {
+        "cache_control",
+        "extra_headers",
+        "extra_query",
+        "frequency_penalty",
+        "headers",
+        "keep_alive",
+        "logit_bias",
+        "logprobs",
+        "metadata",
+        "model",
+        "model_name",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning_effort",
+        "request_timeout",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "stream_usage",
+        "strict",
+        "temperature",
+        "timeout",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+    }
 )
 # Fields of a model that reach the prompt like arguments of a call.
 _PROMPT_FIELDS = ("format", "response_schema", "model_kwargs", "extra_body")
-# Tools that the caller runs; all others run at the provider and add to the prompt what they find.
-_OWN_TOOLS = frozenset({None, "function", "custom"})
-_OWN_TOOL_KEYS = frozenset(
-    {"name", "function", "function_declarations", "toolSpec", "input_schema"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +83,6 @@ class Terms:
     wait: float
     counter: TokenCounter | None
     price: Price | None
-    output_field: str | None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Terms:
         # A copy of a guarded model spends from the same ledger.
@@ -82,13 +107,13 @@ class Dispatch:
     name: str = field(init=False)
     price: Price | None = field(init=False)
     prompt: int = field(init=False)
-    choices: int = field(init=False)
-    wanted: int = field(init=False)
-    least: int = field(init=False)
+    limits: Limits = field(init=False)
     output: int = field(default=0, init=False)
     seen: UsageMetadata | None = field(default=None, init=False)
     complete: bool = field(default=False, init=False)
     answered: bool = field(default=False, init=False)
+    reported: bool = field(default=False, init=False)
+    garbled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Read the caller's limits out of the call and count its prompt.
@@ -97,19 +122,25 @@ class Dispatch:
             UnknownPrice: If money is capped and the model's price is not known.
             UnboundedInput: If the prompt cannot be bounded in tokens.
         """
-        names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's hook for just this
+        names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
         self.price = self.terms.price or price_of(self.model, self.arguments)
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
-        self._refuse_unbounded()
-        self._take_limits()
+        refuse_unbounded(self.terms.provider, self.model, self.arguments)
+        self.limits = take_limits(
+            self.terms.provider,
+            self.model,
+            self.arguments,
+            max_output=self.terms.max_output,
+            min_output=self.terms.min_output,
+        )
         self.prompt = self._count()
 
     def bound(self, output: int) -> Amount:
         """The most the call may spend when each answer is limited to `output` tokens."""
         attempts = self.terms.provider.attempts
-        written = output * self.choices
+        written = output * self.limits.choices
         money = self.price.bound(self.prompt, written) if self.price else 0
         return Amount(
             input_tokens=self.prompt * attempts,
@@ -123,19 +154,18 @@ class Dispatch:
 
         None where that is less than is worth a call.
         """
-        self.output = self.wanted if self.terms.wait > 0 else self._affordable(Amount())
-        return self.bound(self.output) if self.output >= self.least else None
+        self.output = self.limits.wanted if self.terms.wait > 0 else self._affordable(Amount())
+        return self.bound(self.output) if self.output >= self.limits.least else None
 
     def last_offer(self) -> Amount:
-        """The least that is worth a call; its refusal is the call's refusal, and `grow` extends it."""
-        self.output = self.least
+        """The least that is worth a call: its refusal is the call's refusal."""
+        self.output = self.limits.least
         return self.bound(self.output)
 
-    def grow(self, hold: Hold) -> None:
-        """Make use of the room that a hold for the least output leaves, unless it is taken by now."""
+    def _grow(self, hold: Hold) -> None:
+        """Take the room that a hold for less than is wanted leaves, unless it is gone by now."""
         held = self.bound(self.output)
-        more = self._affordable(held)
-        if more > self.output:
+        if self.output < self.limits.wanted and (more := self._affordable(held)) > self.output:
             with contextlib.suppress(BudgetError):
                 hold.extend(self.bound(more) - held)
                 self.output = more
@@ -145,17 +175,26 @@ class Dispatch:
         return {"what": self.name, "token_price": self.price.token_price if self.price else 0}
 
     @contextlib.contextmanager
-    def sent(self, hold: Hold) -> Iterator[BaseChatModel]:
+    def sent(self, hold: Hold) -> Generator[BaseChatModel]:
         """The model to call, limited; on leaving, the hold is settled by what is known."""
         with hold:
-            self._limit(hold)
+            self._grow(hold)
+            set_limit(
+                self.terms.provider,
+                self.model,
+                self.arguments,
+                output=self.output,
+                seconds=hold.timeout,
+            )
             hold.dispatching()
             try:
                 yield self.model
             except BaseException as error:
                 self._settle_error(hold, error)
                 raise
-            self._settle(hold, "the provider reported no usage")
+            # Not every provider says why an answer ended; a report that comes last is whole.
+            self.complete = self.complete or self.reported
+            self._settle(hold, _NO_USAGE)
 
     def saw(self, generation: ChatGeneration) -> None:
         """Take note of one chunk of a stream; marks it where the answer was cut at its limit."""
@@ -175,58 +214,39 @@ class Dispatch:
         for usage in reports:
             self.saw_usage(usage)
 
-    def saw_event(self, event: Mapping[str, Any]) -> None:
-        """Take note of one event of LangChain's streaming protocol; the last one carries the usage."""
+    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> None:
+        """Take note of one event of LangChain's streaming protocol.
+
+        The last one has the usage and settles: who reads the stream asks for no more after it.
+        """
         self.saw_usage(event.get("usage"))
-        self.complete = self.complete or event.get("event") == "message-finish"
+        if event.get("event") == "message-finish":
+            self.complete = True
+            self._settle(hold, _NO_USAGE)
 
     def saw_usage(self, usage: UsageMetadata | None) -> None:
         """Add a report of usage; a stream may send several, which add up."""
         self.answered = True
+        self.reported = bool(usage)
         if usage:
-            self.seen = add_usage(self.seen, usage) if self.seen else usage
+            try:
+                self.seen = add_usage(self.seen, usage)
+            except (KeyError, TypeError, ValueError):
+                self.garbled = True
 
     def _affordable(self, held: Amount) -> int:
         """Output tokens each answer may have by what is left and what the call already holds."""
         room, attempts = self.terms.ledger.affordable(), self.terms.provider.attempts
-        fits = self.wanted
+        fits = self.limits.wanted
         if room.tokens is not None:
             free = room.tokens + held.tokens - self.prompt * attempts
-            fits = min(fits, free // (self.choices * attempts))
+            fits = min(fits, free // (self.limits.choices * attempts))
         if room.nanodollars is not None and self.price:
             money = (room.nanodollars + held.nanodollars) // attempts
             bought = self.price.output_within(self.prompt, money)
-            fits = fits if bought is None else min(fits, bought // self.choices)
+            fits = fits if bought is None else min(fits, bought // self.limits.choices)
         # A limit that does not fit is no reason to take all that is left.
-        return fits if fits >= self.wanted else min(fits, DEFAULT_MAX_OUTPUT)
-
-    def _take_limits(self) -> None:
-        """Move every limit out of the call's arguments: the guard sets one, where it cannot be missed."""
-        provider = self.terms.provider
-        limits = [self.terms.max_output, getattr(self.model, provider.output_field, None)]
-        choices = [getattr(self.model, key, None) for key in provider.choices_keys]
-        for options in self._options():
-            for key in provider.output_keys | set(provider.replacing.values()):
-                limits.append(options.pop(key, None))
-            choices += [options.get(key) for key in provider.choices_keys]
-            if "stream_usage" in provider.fields:
-                options.pop("stream_usage", None)
-                if isinstance(streaming := options.get("stream_options"), dict):
-                    options["stream_options"] = {**streaming, "include_usage": True}
-        # Less than one is no limit: some providers read -1 as endless, others refuse it.
-        given = [limit for limit in limits if is_count(limit) and limit]
-        self.wanted = min([*given, _MOST_OUTPUT]) if given else DEFAULT_MAX_OUTPUT
-        self.least = min(self.terms.min_output, self.wanted)
-        self.choices = max([1, *(number for number in choices if is_count(number))])
-
-    def _options(self) -> Iterator[dict[str, Any]]:
-        """The call's arguments, and each set of options inside them or on the model, free to change."""
-        yield self.arguments
-        for name in (*self.terms.provider.replacing, *self.terms.provider.merging):
-            for holder in (self.arguments, self.model.__dict__):
-                if isinstance(options := holder.get(name), dict):
-                    holder[name] = dict(options)
-                    yield holder[name]
+        return fits if fits >= self.limits.wanted else min(fits, DEFAULT_MAX_OUTPUT)
 
     def _count(self) -> int:
         counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
@@ -241,39 +261,9 @@ class Dispatch:
             self.messages, tools=self.arguments.get("tools") or (), schema=prompt or None
         )
 
-    def _refuse_unbounded(self) -> None:
-        for name in self.terms.provider.server_state:
-            if getattr(self.model, name, None) or any(one.get(name) for one in self._options()):
-                raise UnboundedInput(
-                    f"{name!r} adds to the prompt what the provider keeps or finds, whose tokens cannot be "
-                    "bounded before it is sent: send the text itself"
-                )
-        for tool in self.arguments.get("tools") or ():
-            if not isinstance(tool, dict):
-                continue
-            if tool.get("type") not in _OWN_TOOLS or not _OWN_TOOL_KEYS & tool.keys():
-                raise UnboundedInput(
-                    f"the tool {str(tool.get('type') or next(iter(tool), ''))!r} runs at the provider "
-                    "and adds to the prompt what it finds: give the model a tool of your own"
-                )
-
-    def _limit(self, hold: Hold) -> None:
-        """Set this call's limit in the model's field, and the call's arguments to match."""
-        provider = self.terms.provider
-        self.model.__dict__.update({**provider.fields, provider.output_field: self.output})
-        for name, key in provider.replacing.items():
-            if isinstance(options := self.arguments.get(name), dict):
-                options[key] = self.output
-        if provider.timeout_key and hold.timeout is not None:
-            given = self.arguments.get(
-                provider.timeout_key, getattr(self.model, "request_timeout", None)
-            )
-            seconds = given if isinstance(given, int | float) else hold.timeout
-            self.arguments[provider.timeout_key] = min(seconds, hold.timeout)
-
     def _settle(self, hold: Hold, otherwise: str) -> None:
         """Charge what the provider reported, or else the whole hold."""
-        usage = measured(self.seen) if self.complete else None
+        usage = measured(self.seen) if self.complete and not self.garbled else None
         if usage is None:
             hold.settle(hold.bound, basis="presumed", detail=otherwise)
             return
@@ -297,16 +287,14 @@ class Dispatch:
 
 
 def reserve(call: Dispatch) -> Hold:
-    """Reserve for a call all it wants, or else the least that is worth it and what more there is."""
+    """Reserve for a call what it wants or can afford of it, or else the least that is worth it."""
     ledger, wait = call.terms.ledger, call.terms.wait
     if (first := call.first_offer()) is not None:
         try:
             return ledger.reserve(first, wait=wait, **call.label())
         except (BudgetExceeded, BudgetBusy) as refused:
             wait = 0 if isinstance(refused, BudgetBusy) else wait
-    hold = ledger.reserve(call.last_offer(), wait=wait, **call.label())
-    call.grow(hold)
-    return hold
+    return ledger.reserve(call.last_offer(), wait=wait, **call.label())
 
 
 async def areserve(call: Dispatch) -> Hold:
@@ -317,9 +305,7 @@ async def areserve(call: Dispatch) -> Hold:
             return await ledger.areserve(first, wait=wait, **call.label())
         except (BudgetExceeded, BudgetBusy) as refused:
             wait = 0 if isinstance(refused, BudgetBusy) else wait
-    hold = await ledger.areserve(call.last_offer(), wait=wait, **call.label())
-    call.grow(hold)
-    return hold
+    return await ledger.areserve(call.last_offer(), wait=wait, **call.label())
 
 
 def _mark(generation: ChatGeneration) -> dict[str, Any]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class MissingExtra(ImportError):
+class MissingExtra(ImportError):  # noqa: N818 - it says what is the matter
     """A part was asked for whose packages are not installed; the message holds the pip command."""
 
 
@@ -21,8 +21,8 @@ def require(module: str, extra: str) -> ModuleType:
         extra: The extra that installs it, as in `pip install 'shoestring[extra]'`.
 
     Raises:
-        MissingExtra: If the module, or its package, is not installed. A module that is installed and
-            fails on an import of its own raises that error unchanged.
+        MissingExtra: If the module, or its package, is not installed. A module that is installed
+            and fails on an import of its own raises that error unchanged.
 
     >>> require("json", "retrieval").__name__
     'json'

@@ -1,7 +1,8 @@
 """What a GGUF model file says of itself: its context, its vocabulary and its chat template.
 
-Only the header is read; the weights are left to llama.cpp. The file is untrusted: every length is checked
-against the bytes that are there. Format: ggml's `docs/gguf.md`, versions 2 and 3, little-endian.
+Only the header is read; the weights are left to llama.cpp. The file is untrusted: every length is
+checked against the bytes that are there. Format: ggml's `docs/gguf.md`, versions 2 and 3,
+little-endian.
 """
 
 from __future__ import annotations
@@ -19,15 +20,30 @@ MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9
 # struct codes of the scalar value types, by their number in the format.
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
 # The shortest key with a value: an empty name, a type and one byte.
 _SHORTEST_PAIR = 8 + 4 + 1
 # Values of `tokenizer.ggml.token_type`.
 _NORMAL, _CONTROL = 1, 3
 
 
-class ModelFileError(ValueError):
-    """A file is no usable model: missing, no GGUF, cut short, or without what a chat needs."""
+class ModelFileError(RuntimeError):
+    """A file is no usable model: missing, no GGUF, cut short, or without what a chat needs.
+
+    No `ValueError`: pydantic would bury it in a report of several lines.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +111,7 @@ class ModelFile:
 
     @cached_property
     def plain(self) -> dict[str, int] | None:
-        """Ids of the tokens that text is made of, or None where the file has other kinds besides."""
+        """Ids of the tokens that text is made of, or None if the file has other kinds besides."""
         kinds = {self._kind(i) for i in range(len(self.tokens))}
         if not kinds <= {_NORMAL, _CONTROL}:
             return None
@@ -108,8 +124,9 @@ class ModelFile:
     def token_id(self, which: str) -> int | None:
         """The id of the "bos", "eos", "eot" or "eom" token, if the file names one that exists."""
         found = self.metadata.get(f"tokenizer.ggml.{which}_token_id")
-        valid = isinstance(found, int) and not isinstance(found, bool)
-        return found if valid and 0 <= found < len(self.tokens) else None
+        if not isinstance(found, int) or isinstance(found, bool):
+            return None
+        return found if 0 <= found < len(self.tokens) else None
 
     def _kind(self, token: int) -> int:
         kinds = self.metadata.get("tokenizer.ggml.token_type")
@@ -146,7 +163,9 @@ def check_magic(path: Path) -> None:
     except OSError as error:
         raise ModelFileError(f"cannot read the model {path}: {error.strerror}") from error
     if start != MAGIC:
-        raise ModelFileError(f"{path} is no GGUF model file: it does not begin with {MAGIC.decode()}")
+        raise ModelFileError(
+            f"{path} is no GGUF model file: it does not begin with {MAGIC.decode()}"
+        )
 
 
 # Room for the models of one process; a header takes some 20 MB.
@@ -155,7 +174,7 @@ def _read(path: Path, _modified: int, _size: int) -> ModelFile:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return ModelFile(path, _Header(data).read())
-        except (struct.error, ValueError, MemoryError, RecursionError) as error:
+        except ValueError as error:
             raise ModelFileError(f"{path} is damaged: {error}. Fetch it again") from error
 
 
@@ -180,9 +199,10 @@ class _Header:
         return metadata
 
     def _take(self, code: str) -> tuple[Any, ...]:
-        taken = struct.unpack_from(f"<{code}", self._data, self._at)
-        self._at += struct.calcsize(f"<{code}")
-        return taken
+        size = struct.calcsize(f"<{code}")
+        self._afford(size, 1)
+        self._at += size
+        return struct.unpack_from(f"<{code}", self._data, self._at - size)
 
     def _afford(self, count: int, size: int) -> None:
         if count * size > len(self._data) - self._at:
@@ -194,7 +214,7 @@ class _Header:
         start, self._at = self._at, self._at + length
         return self._data[start : self._at].decode("utf-8", "replace")
 
-    def _value(self, kind: int) -> Any:
+    def _value(self, kind: int) -> Any:  # noqa: ANN401 - what the file holds
         if kind == _STRING:
             return self._string()
         if kind == _ARRAY:

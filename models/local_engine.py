@@ -1,4 +1,4 @@
-"""llama.cpp in this process: one engine a model, one generation at a time, stopped when nobody listens.
+"""llama.cpp in this process: one engine a model, one answer at a time, stopped when unwanted.
 
 The engine takes token ids and gives text as it comes. It writes nothing to the terminal, leaves the
 process's signal handlers as they were, and ends with the process, also in the middle of an answer.
@@ -23,10 +23,10 @@ from shoestring.models.extras import require
 from shoestring.models.gguf import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
-# Prompt tokens between two looks at whether the answer is still wanted: about a second on two cores.
+# Prompt tokens between two looks at whether the answer is still wanted: a second on two cores.
 _BATCH = 256
 # Below every level of llama.cpp's log.
 _SILENT = -1
@@ -52,13 +52,11 @@ class Finish:
     Attributes:
         reason: "stop" (the model or a stop sequence ended it) or "length".
         prompt_tokens: Tokens of the whole prompt.
-        cached_tokens: Those of them that an earlier prompt had left in the engine.
         completion_tokens: Tokens generated, the one that ends the answer included.
     """
 
     reason: str
     prompt_tokens: int
-    cached_tokens: int
     completion_tokens: int
 
 
@@ -100,22 +98,23 @@ class Job:
     def close(self, error: Exception | None = None) -> None:
         """End the job if nothing has ended it yet."""
         if not self.ended.is_set():
-            self._end(error or EngineError("the local model stopped before its answer was complete"))
+            self._end(
+                error or EngineError("the local model stopped before its answer was complete")
+            )
 
     def _pass_on(self, message: dict[str, Any]) -> bool:
         if "error" in message:
-            raise EngineError(f"the local model refused: {message['error'].get('message', 'no reason')}")
+            raise EngineError(
+                f"the local model refused: {message['error'].get('message', 'no reason')}"
+            )
         choice = message["choices"][0]
         if choice["text"]:
             self.emit(Piece(choice["text"]))
         if choice["finish_reason"] is None:
             return False
         usage = message["usage"]
-        cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
         self._end(
-            Finish(
-                choice["finish_reason"], usage["prompt_tokens"], cached, usage["completion_tokens"]
-            )
+            Finish(choice["finish_reason"], usage["prompt_tokens"], usage["completion_tokens"])
         )
         return True
 
@@ -129,9 +128,9 @@ class Job:
 
 
 class Engine:
-    """A model in memory, loaded when the first job or text comes; jobs run first come, first served."""
+    """A model in memory, loaded when the first job or text comes; jobs run in their order."""
 
-    def __init__(self, path: Path, n_ctx: int, threads: int | None) -> None:
+    def __init__(self, path: Path, n_ctx: int, threads: int) -> None:
         self.path = path
         self.n_ctx = n_ctx
         self.threads = threads
@@ -153,8 +152,8 @@ class Engine:
         with self._queue_lock:
             self._jobs.append(job)
             if not self._working:
-                # Not a daemon: killed inside the engine at exit, it would abort the process. It ends
-                # when the queue is empty, and `Job.unwanted` ends it early at exit.
+                # Not a daemon: killed inside the engine at exit, it would abort the process. It
+                # ends when the queue is empty, and `Job.unwanted` ends it early at exit.
                 threading.Thread(target=self._work, name="shoestring-local-model").start()
                 self._working = True
         return job
@@ -172,10 +171,12 @@ class Engine:
         with build_opener(ProxyHandler({})).open(request) as response:
             return [int(token) for token in json.load(response)["tokens"]]
 
-    def abandon(self) -> None:
-        """After a fork: the engine's threads stayed in the parent, so it can be neither used nor freed."""
-        if self._server is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._server))
+    def abandon(self) -> bool:
+        """Never free the model, in a fork that its threads are not in; whether there is one."""
+        if self._server is None:
+            return False
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._server))
+        return True
 
     def close(self) -> None:
         """Free the model."""
@@ -198,13 +199,13 @@ class Engine:
             job.close(error)
         job.close()
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> Any:  # noqa: ANN401 - xllamacpp has no types
         with self._loading:
             if self._server is None:
                 self._server = self._load()
             return self._server
 
-    def _load(self) -> Any:
+    def _load(self) -> Any:  # noqa: ANN401 - xllamacpp has no types
         xllamacpp = require("xllamacpp", "local")
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
@@ -212,8 +213,7 @@ class Engine:
         params.n_ctx = self.n_ctx
         params.n_batch = params.n_ubatch = _BATCH
         params.verbosity = _SILENT
-        if self.threads is not None:
-            params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
         # Prompts of other requests, up to 8 GB of them by default.
         params.cache_ram_mib = 0
         # It also listens on a free port of this host, for `tokenize`: nobody else has the key.
@@ -226,49 +226,76 @@ class Engine:
                 return xllamacpp.Server(params)
             except RuntimeError as error:
                 raise ModelFileError(
-                    f"llama.cpp cannot load {self.path} with n_ctx={self.n_ctx}: it is damaged, of a kind "
-                    "llama.cpp does not know, or too large for this machine's memory"
+                    f"llama.cpp cannot load {self.path} with n_ctx={self.n_ctx}: it is damaged, "
+                    "of a kind llama.cpp does not know, or too large for this machine's memory"
                 ) from error
 
 
-_engines: dict[tuple[Path, int, int | None], Engine] = {}
-_engines_lock = threading.Lock()
+class _Registry:
+    """The engines of this process."""
+
+    def __init__(self) -> None:
+        self.engines: dict[tuple[Path, int, int], Engine] = {}
+        self.lock = threading.Lock()
+        self.forked = False
+
+    def close(self) -> None:
+        """Free the models while the interpreter is whole."""
+        for engine in self.engines.values():
+            engine.close()
+
+    def after_fork(self) -> None:
+        """Let go of the parent's engines in a child process.
+
+        llama.cpp does not survive a fork: what it would do in the child, when it loads or when the
+        process exits, waits for threads that are not there.
+        """
+        abandoned = [engine.abandon() for engine in self.engines.values()]
+        if any(abandoned):
+            self.forked = True
+            libc = ctypes.CDLL(None)
+            if hasattr(libc, "on_exit"):
+                # glibc: end with the same status, past the engine's destructors.
+                libc.on_exit(libc["_exit"], None)
+        self.engines = {}
+        # Another thread of the parent may have held it.
+        self.lock = threading.Lock()
 
 
-def engine_for(path: Path, n_ctx: int, threads: int | None) -> Engine:
-    """The process's engine for a model file and these settings; made once, loaded when first used."""
+_registry = _Registry()
+atexit.register(_registry.close)
+os.register_at_fork(after_in_child=_registry.after_fork)
+
+
+def engine_for(path: Path, n_ctx: int, threads: int) -> Engine:
+    """The process's engine for a model file and these settings; loaded when first used.
+
+    Raises:
+        EngineError: In a process that was forked from one with a loaded model.
+    """
+    if _registry.forked:
+        raise EngineError(
+            "the local model was loaded before this process was forked and cannot be used in it: "
+            "start processes with multiprocessing's spawn method"
+        )
     key = (path.resolve(), n_ctx, threads)
-    with _engines_lock:
-        if key not in _engines:
-            _engines[key] = Engine(*key)
-        return _engines[key]
-
-
-@atexit.register
-def _close_all() -> None:
-    for engine in _engines.values():
-        engine.close()
-
-
-def _forget_all() -> None:
-    global _engines_lock  # noqa: PLW0603 - the parent's lock may have been held by another thread
-    for engine in _engines.values():
-        engine.abandon()
-    _engines.clear()
-    _engines_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_all)
+    with _registry.lock:
+        if key not in _registry.engines:
+            _registry.engines[key] = Engine(*key)
+        return _registry.engines[key]
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _signals_kept() -> Generator[None]:
     """Put back the handlers of SIGINT and SIGTERM, which the engine replaces as it loads.
 
     By the C library, because Python sets handlers in its main thread only and models load in any.
     """
     libc = ctypes.CDLL(None)
-    saved = {one: ctypes.create_string_buffer(_SIGACTION_BYTES) for one in (signal.SIGINT, signal.SIGTERM)}
+    saved = {
+        one: ctypes.create_string_buffer(_SIGACTION_BYTES)
+        for one in (signal.SIGINT, signal.SIGTERM)
+    }
     for one, buffer in saved.items():
         libc.sigaction(int(one), None, buffer)
     try:

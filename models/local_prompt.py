@@ -1,8 +1,8 @@
 """A conversation as the token ids a local model reads: counted and dispatched by the same code.
 
-The model's own chat template is rendered, and control tokens such as `<|im_end|>` are read where the
-template writes them and nowhere else: a message that spells one is read as plain text, so that no document
-closes its turn or opens another's.
+The model's own chat template is rendered, and control tokens such as `<|im_end|>` are read where
+the template writes them and nowhere else: a message that spells one is read as plain text, so that
+no document closes its turn or opens another's.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
 )
 
 
-class UnsupportedMessage(ValueError):
-    """A message holds what a local model cannot be given: an image, a tool call, an unknown role."""
+class UnsupportedMessage(ValueError):  # noqa: N818 - named for what it is about
+    """A message holds what a local model cannot be given: an image, a tool call."""
 
 
 class Prompt:
@@ -63,7 +63,7 @@ class Prompt:
         """Token ids of a conversation, up to where the model's answer begins.
 
         Raises:
-            UnsupportedMessage: If a message cannot be given to the model, or its template refuses it.
+            UnsupportedMessage: If a message cannot be given to the model.
             ModelFileError: If the model has no chat template, or a faulty one.
         """
         chat = [_as_chat(message) for message in messages]
@@ -84,7 +84,7 @@ class Prompt:
 
     @cached_property
     def _adds_bos(self) -> bool:
-        # Where the file does not say, llama.cpp adds it for SentencePiece vocabularies, called "llama".
+        # Where the file does not say, llama.cpp adds it for SentencePiece vocabularies ("llama").
         default = self._model.metadata.get("tokenizer.ggml.model") == "llama"
         return bool(self._model.metadata.get("tokenizer.ggml.add_bos_token", default))
 
@@ -98,7 +98,7 @@ class Prompt:
         return re.compile(f"(?={_alternatives(self._model.control)}).", re.DOTALL)
 
     def _stand_ins(self, chat: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        """For the first character of each control token that is spelled, one that occurs nowhere."""
+        """For the first character of each control token that is spelled, one not in use."""
         texts = [value for turn in chat for value in turn.values()]
         spelled = {t[0] for t in self._model.control if any(t in text for text in texts)}
         if not spelled:
@@ -134,7 +134,7 @@ class Prompt:
         return "" if found is None else self._model.tokens[found]
 
     @cached_property
-    def _template(self) -> Any:
+    def _template(self) -> Any:  # noqa: ANN401 - jinja2 is optional
         """The template in a sandbox: it came with the weights, from whoever made the file."""
         jinja2 = require("jinja2", "local")
         sandbox = require("jinja2.sandbox", "local")

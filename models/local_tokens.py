@@ -1,7 +1,7 @@
 """A local model's tokens: text to ids, as the engine does it and much faster.
 
-The vocabulary is read from the model file. Where it is of a kind known here, tiktoken applies it in this process
-(the same ids as llama.cpp's, 40 times as many texts a second); any other is left to the engine.
+The vocabulary is read from the model file. Where it is of a kind known here, tiktoken applies it in
+this process (the same ids, and far faster than asking); others are left to the engine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from shoestring.models.gguf import ModelFile
 
-# How text is cut before it is tokenized, by `tokenizer.ggml.pre`: every digit alone, then GPT-2's pattern, in
-# which a digit ends the text. Compared with llama.cpp on 444,000 tokens of prose, code, logs and random
-# code points: no difference.
+# How text is cut before it is tokenized, by `tokenizer.ggml.pre`: every digit alone, then GPT-2's
+# pattern, in which a digit ends the text. Compared with llama.cpp on 444,000 tokens of prose, code,
+# logs and random code points: no difference.
 _PATTERNS = {
     "smollm": r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+",
 }
-# tiktoken's regular expression overflows its stack on about a million blanks in a row: longer runs are cut.
+# tiktoken's regular expression overflows its stack on a million blanks in a row: long runs are cut.
 _LONGEST_BLANK = 50_000
 _BLANKS = re.compile(rf"\s{{{_LONGEST_BLANK}}}")
 
@@ -56,10 +56,10 @@ def _well_formed(text: str) -> str:
 
 
 def _in_process(model: ModelFile) -> Callable[[str], list[int]] | None:
-    """A byte-pair tokenizer from the file's vocabulary, or None where it would not surely be the engine's.
+    """A byte-pair tokenizer from the file's vocabulary; None where it might not be the engine's.
 
-    tiktoken merges the pair whose result has the lowest id, llama.cpp the pair that stands first in the list of
-    merges: the same, where the results of that list have rising ids.
+    tiktoken merges the pair whose result has the lowest id, llama.cpp the pair that stands first in
+    the list of merges: the same, where the results of that list have rising ids.
     """
     pattern = _PATTERNS.get(str(model.metadata.get("tokenizer.ggml.pre")))
     if pattern is None or model.metadata.get("tokenizer.ggml.model") != "gpt2" or not model.plain:
@@ -73,7 +73,8 @@ def _in_process(model: ModelFile) -> Callable[[str], list[int]] | None:
         return None
     if any(first >= second for first, second in pairwise(results)):
         return None
-    # llama.cpp passes over a byte that has no token. tiktoken wants one for each: ids past the end, left out.
+    # llama.cpp passes over a byte that has no token. tiktoken wants one for each: ids past the end,
+    # left out again.
     end = len(model.tokens)
     for byte in range(256):
         ranks.setdefault(bytes([byte]), end + byte)
@@ -89,7 +90,7 @@ def _in_process(model: ModelFile) -> Callable[[str], list[int]] | None:
 def _byte_alphabet() -> dict[str, int]:
     """The byte each character of a byte-level vocabulary stands for (GPT-2's `bytes_to_unicode`).
 
-    Bytes that print in Latin-1 stand for themselves; the others, in order, for the characters from U+0100 on.
+    Bytes that print in Latin-1 stand for themselves; the others, in order, for U+0100 and up.
     """
     printing = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printing]

@@ -1,7 +1,7 @@
-"""What tokens cost: reserved at the dearest rate that may apply, settled at the one that was billed.
+"""What tokens cost: reserved at the dearest rate that may apply, settled at the billed one.
 
-Prices come from the table inside the installed genai-prices package; nothing is fetched. Rates are decimal
-dollars; an amount becomes whole nanodollars once, rounded up.
+Prices come from the table inside the installed genai-prices package; nothing is fetched. Rates are
+decimal dollars; an amount becomes whole nanodollars once, rounded up.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ _DETAILS = {
     ("input_token_details", "audio"): "input_audio_tokens",
     ("output_token_details", "audio"): "output_audio_tokens",
 }
+# Service tiers with prices of their own.
+_TIERS = ("priority", "flex")
 
 
-class UnknownPrice(ValueError):
+class UnknownPrice(ValueError):  # noqa: N818 - it says what is the matter
     """Money is capped and the model has no known price."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"dollars are capped and the price of {model!r} is not known: "
-            "guard(model, ledger, price=Price(input=…, output=…)) in dollars for a million tokens"
+            f"dollars are capped and the price of {model!r} is not known: give "
+            "price=Price(input=…, output=…), in dollars for a million tokens"
         )
 
 
@@ -105,7 +107,10 @@ class Price:
         )
 
     def output_within(self, input_tokens: int, nanodollars: int) -> int | None:
-        """Output tokens that `nanodollars` buy after the input; None: as many as you like; < 0: none."""
+        """Output tokens that `nanodollars` buy after the input.
+
+        None: as many as you like; below zero: they do not even buy the input.
+        """
         left = nanodollars - self.bound(input_tokens, 0)
         rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
         if left < 0:
@@ -121,8 +126,8 @@ class Price:
     def cost(self, usage: Mapping[str, Any]) -> int:
         """What a call cost by the usage its provider reported, in nanodollars, rounded up.
 
-        Cached tokens are billed at their own rate where it is known. A report that cannot be priced in
-        detail costs what `bound` says of its totals.
+        Cached tokens are billed at their own rate where it is known. A report that cannot be priced
+        in detail costs what `bound` says of its totals.
 
         Args:
             usage: LangChain's `UsageMetadata`.
@@ -149,14 +154,13 @@ class Price:
         tiers: set[str] = set()
         for side in ("input_token_details", "output_token_details"):
             for key, tokens in (usage.get(side) or {}).items():
-                tier, _, plain = key.rpartition("_") if key.endswith("reasoning") else ("", "", key)
-                for known in ("priority", "flex"):
-                    if key == known or key.startswith(f"{known}_"):
-                        tier, plain = known, key.removeprefix(known).removeprefix("_")
+                # LangChain puts the service tier before the detail, as in `priority_cache_read`.
+                tier = next((tier for tier in _TIERS if f"{key}_".startswith(f"{tier}_")), None)
                 if tier:
                     tiers.add(tier)
-                if (side, plain) in _DETAILS and tokens:
-                    counts[_DETAILS[side, plain]] = tokens
+                detail = _DETAILS.get((side, key.removeprefix(f"{tier}_")))
+                if detail and tokens:
+                    counts[detail] = tokens
         written = counts.get("cache_write_5m_tokens", 0) + counts.get("cache_write_1h_tokens", 0)
         if written:
             counts["cache_write_tokens"] = max(counts.get("cache_write_tokens", 0), written)
@@ -199,10 +203,23 @@ def price_of(model: BaseChatModel, call: Mapping[str, Any] | None = None) -> Pri
     return _dearest(found, rates)
 
 
+def known_price(model: BaseChatModel) -> Price:
+    """The price of a chat model.
+
+    Raises:
+        UnknownPrice: If it is not known.
+    """
+    price = price_of(model)
+    if price is None:
+        name = model._get_ls_params().get("ls_model_name")  # noqa: SLF001 - LangChain's own hook
+        raise UnknownPrice(name or type(model).__name__)
+    return price
+
+
 def _listed(model: BaseChatModel, call: Mapping[str, Any]) -> ModelInfo | None:
     from genai_prices.data_snapshot import get_snapshot
 
-    names = model._get_ls_params(**call)  # noqa: SLF001 - LangChain's hook for just this
+    names = model._get_ls_params(**call)  # noqa: SLF001 - LangChain's own hook
     name = names.get("ls_model_name")
     if not name:
         return None
@@ -242,7 +259,7 @@ def _dearest(found: ModelInfo, rates: list[ModelPrice]) -> Price | None:
 
 
 def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
-    """(direction, prompt tokens above which it applies, dollars a million) of what a text call may meet."""
+    """What a text call may meet: direction, prompt tokens above which it applies, and rate."""
     from genai_prices.data_units import unit_data
 
     for unit in unit_data.values():

@@ -1,7 +1,7 @@
 """What a guard must know of each provider's chat model: one table, one entry a provider.
 
-How its answer is limited, how retries hidden in its client are stopped, how usage is made to come with a
-stream, and which errors it does not bill. LangChain has no common name for any of these.
+How its answer is limited, how retries hidden in its client are stopped, how usage is made to come
+with a stream, and which errors it does not bill. LangChain has no common name for any of these.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-# Requests that are refused before a model reads them: malformed, unauthorised, unknown, too large, too many.
+# Requests that are refused before a model reads them: malformed, unauthorised, unknown, too large,
+# too many.
 _REFUSED = frozenset({400, 401, 403, 404, 413, 422, 429})
 
 
-class UnknownProvider(ValueError):
+class UnknownProvider(ValueError):  # noqa: N818 - it says what is the matter
     """It is not known how this model's answer is limited, so it cannot be kept under a cap."""
 
 
@@ -36,7 +37,8 @@ class Provider:
         replacing: Arguments that replace a whole set of options, and the limit's name inside.
         merging: Arguments and fields that are merged into the request and may hide any of its keys.
         fields: Fields forced for each dispatch: no hidden retries, usage with a stream.
-        clients: Attributes that hold a client which retries by itself, to be replaced by one that does not.
+        clients: Attributes that hold a client which retries by itself, to be replaced by one that
+            does not.
         lazy_clients: Attributes in which such a client is kept once it was built.
         timeout_key: The argument that limits the seconds of one request.
         server_state: Arguments and fields that add to the prompt what is kept at the provider.
@@ -159,11 +161,12 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
 
     Args:
         model: The model.
-        output_field: The field of the model that limits its answer, for a class the table does not know;
-            it is believed to do so. It overrides the table's.
+        output_field: The field of the model that limits its answer, for a class the table does not
+            know; it is believed to do so. It overrides the table's.
 
     Raises:
-        UnknownProvider: If the class is not in the table and no field is named, or the model lacks it.
+        UnknownProvider: If the class is not in the table and no field is named, or the model lacks
+            it.
     """
     names = [f"{base.__module__}.{base.__qualname__}" for base in type(model).__mro__]
     found = next(
@@ -204,16 +207,18 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
 def quiet_clients(model: BaseChatModel, provider: Provider) -> dict[str, Any]:
     """Values for the model's attributes that keep its client from retrying by itself.
 
-    A client that is already built took its number of retries with it: setting the model's field changes
-    nothing, so the client is replaced by a copy of it without retries (same connections, same keys).
+    A client that is already built took its number of retries with it: setting the model's field
+    changes nothing, so the client is replaced by a copy of it without retries (same connections,
+    same keys).
     """
     quiet: dict[str, Any] = {}
     for name in provider.clients:
-        held = getattr(model, name, None)
+        held: Any = getattr(model, name, None)
+        owner: Any = getattr(held, "_client", None)
         if hasattr(held, "with_options"):
             quiet[name] = held.with_options(max_retries=0)
-        elif hasattr(owner := getattr(held, "_client", None), "with_options"):
-            # A resource of a client, such as `client.chat.completions`, made anew from the quiet client.
+        elif hasattr(owner, "with_options"):
+            # A resource, such as `client.chat.completions`, made anew from the quiet client.
             quiet[name] = type(held)(owner.with_options(max_retries=0))
     return quiet
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def truncated(report: Mapping[str, Any]) -> bool:
     return any(str(reason).lower() in _LIMIT_REASONS for reason in reasons if reason)
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number of things, zero included.
 
     >>> is_count(3), is_count(-1), is_count(True), is_count("3")

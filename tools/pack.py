@@ -41,9 +41,9 @@ def pack(
     scale = 1.0  # measured tokens per estimated token
     waiting = list(order)
     for _ in range(_ROUNDS):
-        batch, costs, waiting = _greedy(
-            waiting, chosen, (limit - used) / scale, cost, shared
-        )
+        # Measuring decides; a token of grace lets what just fits be tried.
+        room = (limit - used) / scale + 1
+        batch, costs, waiting = _greedy(waiting, chosen, room, cost, shared)
         if not batch:
             break
         measured = measure(chosen + batch)

@@ -123,8 +123,8 @@ def _normal(document: Document, number: int) -> Document:
     """Give a document whose metadata says source, title and span."""
     source = document.metadata.get("source")
     start = document.metadata.get("start")
-    known = isinstance(start, int) and not isinstance(start, bool) and start >= 0
-    start = start if known else 0
+    if not isinstance(start, int) or isinstance(start, bool) or start < 0:
+        start = 0
     title = document.metadata.get("title")
     metadata = {
         **document.metadata,

@@ -15,7 +15,7 @@ _TOKEN = re.compile(
 )
 # Possessive, so that runs of whitespace are visited once.
 _SENTENCE_END = re.compile(
-    r"[.!?…][\"'”’)\]]{0,3}\s++(?![a-z])|[。！？．][」』”’）]{0,3}|[\r\n]\s*+"  # noqa: RUF001 - CJK
+    r"[.!?…][\"'”’)\]]{0,3}\s++(?![a-z])|[。！？．][」』”’）]{0,3}|\n\s*\n\s*+"  # noqa: RUF001 - CJK
 )
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 
@@ -48,7 +48,7 @@ class Ruler:
         return min(end, start + len(piece) - len(piece.lstrip())), end
 
     def sentences(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Cut a span after sentences and lines."""
+        """Cut a span after sentences."""
         return self._after(_SENTENCE_END, start, end)
 
     def lines(self, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -10,8 +10,8 @@ from shoestring.tools.ruler import Ruler
 
 __all__ = ["split"]
 
-_SMALLER = 0.9
-"""A passage that came out too large is cut again for this share of what would just have fitted."""
+# What the counter found too large is cut again for this share of what would just have fitted.
+_SMALLER = 0.95
 
 
 def split(
@@ -20,7 +20,7 @@ def split(
     tokens: int = 200,
     count: Callable[[str], int] | None = None,
 ) -> Iterator[Document]:
-    """Split documents into passages of at most `tokens` tokens.
+    r"""Split documents into passages of at most `tokens` tokens.
 
     A passage is a run of whole blocks under one heading: paragraphs, lists, tables, fenced code;
     in source code, blocks between blank lines. A block that is too large is cut between rows,
@@ -43,11 +43,11 @@ def split(
     Raises:
         ValueError: If `tokens` is not positive.
 
-    >>> text = "# Cats\\n\\nThey purr.\\n\\n## Food\\n\\nFish."
+    >>> text = "# Cats\n\nThey purr.\n\n## Food\n\nFish."
     >>> for passage in split([Document(text, metadata={"source": "pets.md", "title": "Pets"})]):
     ...     print(passage.metadata["title"], passage.metadata["start"], repr(passage.page_content))
-    Pets > Cats 0 '# Cats\\n\\nThey purr.'
-    Pets > Cats > Food 20 '## Food\\n\\nFish.'
+    Pets > Cats 0 '# Cats\n\nThey purr.'
+    Pets > Cats > Food 20 '## Food\n\nFish.'
     """
     if tokens <= 0:
         raise ValueError(f"tokens must be positive, not {tokens}")
@@ -101,72 +101,92 @@ class _Splitter:
             yield headings, start, end
 
     def _section(self, section: list[Block]) -> Iterator[tuple[int, int]]:
-        start = end = -1
+        """Group the pieces of a section, as many as fit, into passages."""
+        run: list[tuple[int, int]] = []
+        for piece in self._pieces(section):
+            run.append(piece)
+            while run and self._ruler.measure(run[0][0], run[-1][1]) > self._room:
+                yield from self._emit(run)
+        while run:
+            yield from self._emit(run)
+
+    def _pieces(self, section: list[Block]) -> Iterator[tuple[int, int]]:
+        """Cut the blocks of a section as little as needed for pieces that fit."""
+        above = 0  # tokens of the headings, which should not stand alone
         for block in section:
-            for left, right in self._atoms(block, self._room):
-                if start >= 0 and self._ruler.measure(start, right) > self._room:
-                    yield from self._verified(start, end)
-                    start = -1
-                start, end = (left if start < 0 else start), right
-        if start >= 0:
-            yield from self._verified(start, end)
+            room = self._room
+            if block.kind in {"text", "list"} and 2 * above < room:
+                room -= above
+            measured = self._ruler.measure(block.start, block.end)
+            above = above + measured if block.kind == "heading" else 0
+            if measured <= room:
+                yield block.start, block.end
+                continue
+            sentences = block.kind not in {"code", "table"}
+            for left, right in pairwise([block.start, *block.cuts, block.end]):
+                yield from self._cut(left, right, room, sentences=sentences)
 
-    def _atoms(self, block: Block, room: int) -> Iterator[tuple[int, int]]:
-        """Cut a block as little as needed for pieces of at most `room` estimated tokens."""
-        if self._ruler.measure(block.start, block.end) <= room:
-            yield block.start, block.end
-            return
-        edges = [block.start, *block.cuts, block.end]
-        for left, right in pairwise(edges):
-            yield from self._cut(left, right, room)
-
-    def _cut(self, start: int, end: int, room: int) -> Iterator[tuple[int, int]]:
+    def _cut(
+        self, start: int, end: int, room: int, *, sentences: bool
+    ) -> Iterator[tuple[int, int]]:
+        """Cut a span at sentences (if asked), else lines, else words, for pieces that fit."""
         if self._ruler.measure(start, end) <= room:
             yield start, end
-            return
-        for left, right in self._ruler.sentences(start, end):
-            if self._ruler.measure(left, right) <= room:
-                yield left, right
-            else:
+        elif sentences:
+            for left, right in self._ruler.sentences(start, end):
+                yield from self._cut(left, right, room, sentences=False)
+        else:
+            for left, right in self._ruler.lines(start, end):
                 yield from self._ruler.slices(left, right, room)
 
-    def _verified(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Trim a passage, check it with the caller's counter, and cut it further if need be."""
-        start, end = self._ruler.trimmed(start, end)
-        if start == end:
-            return
-        if self._count is None:
-            yield start, end
-            return
-        pending = [(start, end)]
+    def _emit(self, run: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Take from the front of a run, at least one piece, what makes a passage that fits."""
+        taken = self._fitting(run, len(run), self._room)
+        while True:
+            start, end = self._ruler.trimmed(run[0][0], run[taken - 1][1])
+            share = self._share(start, end)
+            if share >= 1 or taken == 1:
+                break
+            room = int(self._ruler.measure(start, end) * share * _SMALLER)
+            taken = self._fitting(run, taken - 1, room)
+        del run[:taken]
+        if share >= 1:
+            if start < end:
+                yield start, end
+        else:
+            yield from self._halves(start, end, share)
+
+    def _fitting(self, run: list[tuple[int, int]], most: int, room: int) -> int:
+        while most > 1 and self._ruler.measure(run[0][0], run[most - 1][1]) > room:
+            most -= 1
+        return most
+
+    def _share(self, start: int, end: int) -> float:
+        """Return how much of a span fits (1 or more: all of it), and adapt the room to that."""
+        if self._count is None or start >= end:
+            return 1
+        counted = self._count(self._text[start:end])
+        share = self._tokens / max(counted, 1)
+        estimate = self._ruler.measure(start, end)
+        self._room = max(1, min(int(estimate * share), 4 * self._tokens))
+        return share
+
+    def _halves(self, start: int, end: int, share: float) -> Iterator[tuple[int, int]]:
+        """Cut a piece that the counter found too large, by words while they are known."""
+        pending = [(start, end, share)]
         while pending:
-            start, end = pending.pop()
-            estimate = self._ruler.measure(start, end)
-            counted = self._count(self._text[start:end])
-            share = self._tokens / max(counted, 1)
-            self._room = max(1, min(int(estimate * share), 4 * self._tokens))
-            if counted <= self._tokens or end - start == 1:
+            start, end, share = pending.pop()
+            if share >= 1 or end - start == 1:
                 yield start, end
                 continue
-            pieces = self._smaller(start, end, min(int(estimate * share * _SMALLER), estimate - 1))
-            pending.extend(reversed(pieces))
-
-    def _smaller(self, start: int, end: int, room: int) -> list[tuple[int, int]]:
-        if room < 1:
+            estimate = self._ruler.measure(start, end)
+            room = min(int(estimate * share * _SMALLER), estimate - 1)
             middle = (start + end) // 2
-            parts = [(start, middle), (middle, end)]
-        else:
-            lines = self._ruler.lines(start, end)
-            parts = [part for left, right in lines for part in self._cut(left, right, room)]
-            parts = self._joined(parts, room)
-        trimmed = [self._ruler.trimmed(left, right) for left, right in parts]
-        return [(left, right) for left, right in trimmed if left < right]
-
-    def _joined(self, parts: list[tuple[int, int]], room: int) -> list[tuple[int, int]]:
-        joined: list[tuple[int, int]] = []
-        for left, right in parts:
-            if joined and self._ruler.measure(joined[-1][0], right) <= room:
-                joined[-1] = (joined[-1][0], right)
-            else:
-                joined.append((left, right))
-        return joined
+            parts = (
+                self._ruler.slices(start, end, room)
+                if room > 0
+                else iter([(start, middle), (middle, end)])
+            )
+            trimmed = [self._ruler.trimmed(left, right) for left, right in parts]
+            measured = [(*span, self._share(*span)) for span in trimmed if span[0] < span[1]]
+            pending.extend(reversed(measured))

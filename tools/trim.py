@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from langchain_core.documents import Document
 
 from shoestring.tools.pack import longest_prefix, pack
@@ -98,9 +99,9 @@ def trim(
     Raises:
         ValueError: If `tokens` is negative, the query is empty, or `fill` is unknown.
 
-    >>> page = Document("Ada wrote it in 1843. It rained. The engine was never built.")
-    >>> trim([page], "When was it written?", 8, count=lambda text: len(text.split())).text
-    'Ada wrote it in 1843. It rained.'
+    >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
+    >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
+    'Ada wrote her notes in the year 1843.'
     """
     if tokens < 0:
         raise ValueError(f"tokens must be 0 or more, not {tokens}")
@@ -112,7 +113,15 @@ def trim(
         from shoestring.models.counting import counter
 
         count = counter("o200k_base").count
-    return _Trim(documents, query, tokens, count, render or plain, fill, embeddings).run()
+    return _Trim(
+        documents,
+        query,
+        tokens,
+        count=count,
+        render=render or plain,
+        fill=fill,
+        embeddings=embeddings,
+    ).run()
 
 
 class _Trim:
@@ -123,6 +132,7 @@ class _Trim:
         documents: Sequence[Document],
         query: str,
         tokens: int,
+        *,
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
@@ -146,7 +156,8 @@ class _Trim:
             return self._result([], Choice())
         if (whole := self._whole()) is not None:
             return whole
-        order = (-self.scores.values).argsort(kind="stable").tolist()
+        # Repeats last: whatever else there is says more.
+        order = np.lexsort((-self.scores.values, self.scores.repeats)).tolist()
         order = [
             unit
             for unit in order
@@ -207,7 +218,7 @@ class _Trim:
             span = self.pieces.units[unit]
             if (span.end - span.start) > 4 * self._per_token * (room + 1):
                 return math.inf
-            self._texts[unit] = self.count(self.pieces.content(unit)) + 1  # and a line break
+            self._texts[unit] = self.count(self.pieces.content(unit))
         return self._texts[unit]
 
     def _shared(self, unit: int) -> list[tuple[Hashable, float]]:
@@ -278,8 +289,9 @@ class _Trim:
         word = len(text[:length].rsplit(maxsplit=1)[0]) if " " in text[:length].strip() else 0
         if text[length : length + 1].isspace():
             word = len(text[:length].rstrip())
-        for cut, enough in ((word, _FULL * self.limit), (safe_cut(text, 0, length), 0.0)):
-            if cut and enough <= measured(cut) <= self.limit:
+        full = _FULL * self.limit if self.fill == "budget" else 0.0
+        for cut, least in ((word, full), (safe_cut(text, 0, length), 0.0)):
+            if cut and least <= measured(cut) <= self.limit:
                 return cut
         return length
 
@@ -318,9 +330,7 @@ class _Trim:
                 dropped[-1] = Dropped(last.source, last.start, offset + span.end, height, reason)
             else:
                 source = str(document.metadata["source"])
-                dropped.append(
-                    Dropped(source, start, offset + span.end, self.values[unit], reason)
-                )
+                dropped.append(Dropped(source, start, offset + span.end, self.values[unit], reason))
             before = unit
         return tuple(dropped)
 

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 __all__ = ["LONGEST", "Kind", "Unit", "safe_cut", "units"]
@@ -15,7 +16,7 @@ LONGEST = 600
 
 _SHORTEST = 30  # characters; a shorter sentence ("No.", "See Fig. 2.") reads with the next one
 _LINE = 300  # characters; a longer line is prose, and is split into sentences
-_WRAP_WIDTH = 140  # characters; lines longer than this were not wrapped by an editor
+_WRAP_WIDTHS = (40, 140)  # characters of the widest line of a paragraph that an editor wrapped
 _SCAN_FACTOR = 4  # failed attempts to read JSON may look at the text this many times in all
 
 _LINES = re.compile(r"[^\r\n]+")
@@ -23,14 +24,17 @@ _LETTER = re.compile(r"[^\W\d_]")
 _BULLET = re.compile(r"(?:[-*+•>#|$]|\(?\w{1,3}[.)]\s)")
 # A run of stops is matched from its first character only, so that a long run stays linear.
 _STOP = re.compile(
-    r"(?<![.!?…؟۔।॥])[.!?…؟۔।॥]++[\"'”’)\]»*_]*+(?=\s)"  # scripts that put a space after it
+    r"(?<![.!?…؟۔।॥])[.!?…؟۔।॥]++[\"'”’)\]»*_]*+(?=\s)"  # noqa: RUF001 - stops before a space
     r"|(?<![。！？｡])[。！？｡]++[”’」』）]*+"  # noqa: RUF001 - Chinese and Japanese stops
 )
 _CLAUSE = re.compile(r"[;:,，；、،](?:\s+|(?<=[，；、]))")  # noqa: RUF001 - clause marks
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st jr sr vs etc fig figs eq no nos vol pp p ed eds al inc ltd co corp dept "
-    "approx est sec ch art gen col lt sgt rev hon gov sen rep e.g i.e cf viz ca u.s u.k a.m p.m "
-    "jan feb mar apr jun jul aug sep sept oct nov dec bzw z.b ca nr str abb bspw usw".split()
+    """
+    mr mrs ms dr prof st jr sr vs etc fig figs eq no nos vol pp p ed eds al inc ltd co
+    corp dept approx est sec ch art gen col lt sgt rev hon gov sen rep e.g i.e cf viz ca
+    u.s u.k a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec bzw z.b ca nr str abb
+    bspw usw
+    """.split()  # noqa: SIM905 - a list of strings would fill a screen
 )
 _DELIMITERS = (("\t", 1), ("|", 1), (";", 2), (",", 2))  # and the fewest of them in a table's line
 _NUMBER = re.compile(r"\s*\(?[-+$€£]?\s*\d[\d.,\s]*[%)]?\s*\Z")
@@ -50,7 +54,7 @@ class Unit(NamedTuple):
 
 
 def units(text: str) -> list[Unit]:
-    """Split a text into its units, in order; only white space lies between them.
+    r"""Split a text into its units, in order; only white space lies between them.
 
     A text that is a JSON value is one unit, and so is a value that starts on a line of its own (a
     line of JSON lines, a fenced example). A table's rows know the header they belong to: Markdown
@@ -67,7 +71,7 @@ def units(text: str) -> list[Unit]:
     >>> text = "Dr. Ada met him. It was 3.5 degrees outside that morning. 你好。再见。"
     >>> [text[u.start : u.end] for u in units(text)]
     ['Dr. Ada met him. It was 3.5 degrees outside that morning.', '你好。再见。']
-    >>> [u.kind for u in units("| a | b |\\n|---|---|\\n| 1 | 2 |")]
+    >>> [u.kind for u in units("| a | b |\n|---|---|\n| 1 | 2 |")]
     ['header', 'row']
     """
     found: list[Unit] = []
@@ -233,10 +237,10 @@ def _is_wrapped(lines: list[str]) -> bool:
     middle of a sentence; neither holds for logs, code, lists and verse.
     """
     width = max(map(len, lines))
-    if width > _WRAP_WIDTH:
+    if not _WRAP_WIDTHS[0] <= width <= _WRAP_WIDTHS[1]:
         return False
     full = going_on = 0
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         word = following.split(maxsplit=1)[0]
         full += len(line) + 1 + len(word) > width - 2
         going_on += word[0].islower() and not _BULLET.match(following.lstrip())

@@ -13,7 +13,7 @@ from shoestring.agents import Planner
 from shoestring.budget import Amount, Budget, Ledger, LedgerNotFound, MemoryStore
 from shoestring.graphs import BudgetContext, ChainOfThought, Direct, Quote, build_assistant
 from shoestring.graphs.prompts import NO_ANSWER
-from shoestring.models import UnknownPrice
+from shoestring.models import Price, UnknownPrice
 
 QUESTION = "How many people does the ferry to Ellery Island carry?"
 ANSWER = "The ferry to Ellery Island carries 120 people [1]."
@@ -132,7 +132,7 @@ def test_the_answer_reserve_pays_for_the_last_answer(server: Any) -> None:
 )
 def test_the_cap_that_stopped_the_work_is_named(server: Any, budget: Budget, cap: str) -> None:
     """A budget too small for any call ends in a quote that says which cap it was."""
-    result, _ = ask(server, budget)
+    result, _ = ask(server, budget, price=Price(input=1, output=4))
     assert (result["kind"], result["stopped_by"], server.requests) == ("quote", cap, [])
 
 
@@ -147,9 +147,11 @@ def test_money_that_others_take_meanwhile_ends_in_a_quote(server: Any) -> None:
     store = MemoryStore()
     team = Ledger(Budget(tokens=4_000), store=store)
 
+    taken = []
+
     def rob(_body: object) -> str:
-        team.reserve(Amount(input_tokens=team.affordable().tokens or 0)).dispatching()
-        return "I think it is 120 people."
+        taken.append(team.reserve(Amount(input_tokens=team.affordable().tokens or 0)))
+        return "perhaps " * 400  # the whole bound: nothing of the call's own hold comes back
 
     server.says = rob
     assistant = build_assistant(

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from shoestring.models import ByteBound, HuggingFaceCounter, TiktokenCounter, UnboundedInput
 from shoestring.models.counting import TokenCounter, counter, counter_for
 from shoestring.models.vocabularies import encoding
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = SecretStr("none")
+
 # Every code point, lone surrogates too, and the text of special tokens.
 TEXT = st.one_of(
     st.text(st.characters(exclude_categories=())),
-    st.lists(st.sampled_from(["<|endoftext|>", " ", "\n", "word", "漢字", "😀", "́", "½", "ﷺ"])).map("".join),
+    st.lists(st.sampled_from(["<|endoftext|>", " ", "\n", "word", "漢字", "😀", "́", "½", "ﷺ"])).map(
+        "".join
+    ),
 )
 VOCABULARIES = ("o200k_base", "cl100k_base")
 
@@ -50,7 +57,9 @@ def test_the_byte_bound_holds_where_a_long_text_is_cut(text: str) -> None:
     assert ByteBound().count(text) >= max(whole, len(text.encode()))
 
 
-@pytest.mark.parametrize("text", [" " * 1_000_000, "\t" * 1_000_000, "a" * 1_000_000, "漢" * 300_000])
+@pytest.mark.parametrize(
+    "text", [" " * 1_000_000, "\t" * 1_000_000, "a" * 1_000_000, "漢" * 300_000]
+)
 def test_a_megabyte_of_one_character_is_bounded(text: str) -> None:
     """A text on which tiktoken's regular expression overflows is counted all the same."""
     count = TiktokenCounter("o200k_base").count(text)
@@ -66,7 +75,7 @@ def test_combining_marks_in_disorder_do_not_hang_the_bound() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), TEXT), max_size=4))
 def test_plain_messages_count_as_published(pairs: list[tuple[str, str]]) -> None:
     """Three a message and three for the reply, as OpenAI documents for its chat models."""
-    kinds: dict[str, type[AnyMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
     messages = [kinds[role](text) for role, text in pairs]
     count = encoding("o200k_base").encode_ordinary
     expected = 3 + sum(3 + len(count(role)) + len(count(text)) for role, text in pairs)
@@ -74,12 +83,15 @@ def test_plain_messages_count_as_published(pairs: list[tuple[str, str]]) -> None
 
 
 CALL: dict[str, Any] = {"name": "look_up", "args": {"city": "Ulm"}, "id": "call_1"}
-TOOL = {
+TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "look_up",
         "description": "Look up a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string", "enum": ["Ulm", "Bonn"]}}},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Ulm", "Bonn"]}},
+        },
     },
 }
 
@@ -93,14 +105,48 @@ def test_everything_that_is_sent_is_counted(counts: TokenCounter) -> None:
         (AIMessage("hi", tool_calls=[CALL]), json.dumps(CALL["args"])),
         (AIMessage("hi", additional_kwargs={"reasoning_content": "because"}), "because"),
         (ToolMessage("hi", tool_call_id="call_1"), "call_1"),
-        (HumanMessage([{"type": "text", "text": "hi"}, {"type": "text", "text": "there"}]), "there"),
+        (
+            HumanMessage([{"type": "text", "text": "hi"}, {"type": "text", "text": "there"}]),
+            "there",
+        ),
     ):
         assert counts.count_messages([message]) >= plain + counts.count(added)
-    for extra in ({"tools": [TOOL]}, {"schema": TOOL}):
-        assert counts.count_messages([HumanMessage("hi")], **extra) >= plain + counts.count(json.dumps(TOOL))
+    extras: list[dict[str, Any]] = [{"tools": [TOOL]}, {"schema": TOOL}]
+    for extra in extras:
+        assert counts.count_messages([HumanMessage("hi")], **extra) >= plain + counts.count(
+            json.dumps(TOOL)
+        )
 
 
-@pytest.mark.parametrize("kind", ["image", "image_url", "input_audio", "file", "video", "never heard of"])
+PROPERTY = st.tuples(st.text(max_size=9), st.lists(st.text(max_size=5), max_size=4))
+
+
+@given(st.lists(st.tuples(TEXT, st.lists(PROPERTY, max_size=4)), min_size=1, max_size=4))
+def test_tools_are_never_counted_below_the_published_figures(
+    functions: list[tuple[str, list[tuple[str, list[str]]]]],
+) -> None:
+    """What OpenAI's cookbook counts for functions, properties and enums is within the bound."""
+    count = TiktokenCounter("o200k_base").count
+    tools: list[dict[str, Any]] = []
+    published = 12
+    for about, properties in functions:
+        published += 7 + count(f"f:{about}") + (3 if properties else 0)
+        schema: dict[str, Any] = {}
+        for index, (text, values) in enumerate(properties):
+            schema[f"p{index}"] = {"type": "string", "description": text}
+            published += 3 + count(f"p{index}:string:{text}")
+            if values:
+                schema[f"p{index}"]["enum"] = values
+                published += -3 + sum(3 + count(value) for value in values)
+        parameters = {"type": "object", "properties": schema}
+        function = {"name": "f", "description": about, "parameters": parameters}
+        tools.append({"type": "function", "function": function})
+    assert TiktokenCounter("o200k_base").count_messages([], tools=tools) >= 3 + published
+
+
+@pytest.mark.parametrize(
+    "kind", ["image", "image_url", "input_audio", "file", "video", "never heard of"]
+)
 def test_what_cannot_be_bounded_is_refused(kind: str) -> None:
     """An image's tokens depend on the model: the error says what to do instead."""
     message = HumanMessage([{"type": "text", "text": "hi"}, {"type": kind, "data": "…"}])
@@ -149,10 +195,10 @@ def test_each_model_gets_its_own_counter() -> None:
         def counter(self) -> TokenCounter:
             return TiktokenCounter("cl100k_base")
 
-    assert counter_for(ChatOpenAI(model="gpt-4o", api_key="none")).name == "o200k_base"
-    assert counter_for(ChatOpenAI(model="gpt-4", api_key="none")).name == "cl100k_base"
-    assert counter_for(ChatOpenAI(model="gpt-4", api_key="none"), "gpt-4o").name == "o200k_base"
-    assert counter_for(ChatOpenAI(model="some-llama", api_key="none")).name == "bytes"
+    assert counter_for(ChatOpenAI(model="gpt-4o", api_key=KEY)).name == "o200k_base"
+    assert counter_for(ChatOpenAI(model="gpt-4", api_key=KEY)).name == "cl100k_base"
+    assert counter_for(ChatOpenAI(model="gpt-4", api_key=KEY), "gpt-4o").name == "o200k_base"
+    assert counter_for(ChatOpenAI(model="some-llama", api_key=KEY)).name == "bytes"
     assert counter_for(FakeListChatModel(responses=["x"])).name == "bytes"
     assert counter_for(WithOwn(responses=["x"])).name == "cl100k_base"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shoestring.models import MissingExtra
 from shoestring.models.extras import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_missing_package_names_the_command() -> None:

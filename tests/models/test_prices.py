@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
+from pydantic import Field, SecretStr
 
 from shoestring.models import Price, price_of
+
+KEY = SecretStr("none")
 
 
 class NamedChat(FakeListChatModel):
     """Stands for a provider's class, which is priced by the names it gives LangSmith."""
 
-    responses: list[str] = ["x"]
+    responses: list[str] = Field(default=["x"])
     provider: str
     model: str
 
@@ -33,10 +36,12 @@ def known(provider: str, model: str) -> Price:
 
 
 def test_a_listed_model_costs_what_the_list_says() -> None:
-    """A plain call at base rates costs exactly genai-prices' own figure, rounded up to nanodollars."""
-    price = price_of(ChatOpenAI(model="gpt-4o-mini", api_key="none"))
+    """A plain call costs exactly genai-prices' own figure, rounded up to nanodollars."""
+    price = price_of(ChatOpenAI(model="gpt-4o-mini", api_key=KEY))
     assert price is not None
-    theirs = calc_price(Usage(input_tokens=1_001, output_tokens=77), "gpt-4o-mini", provider_id="openai")
+    theirs = calc_price(
+        Usage(input_tokens=1_001, output_tokens=77), "gpt-4o-mini", provider_id="openai"
+    )
     cost = price.cost({"input_tokens": 1_001, "output_tokens": 77, "total_tokens": 1_078})
     assert cost == -(-theirs.total_price * 10**9 // 1)
 
@@ -55,16 +60,15 @@ MODELS = [
 @given(
     read=st.integers(0, 1_500_000),
     written=st.integers(0, 100_000),
-    cached=st.integers(0, 1_000_000),
-    stored=st.integers(0, 1_000_000),
+    parts=st.tuples(st.integers(0, 1_000_000), st.integers(0, 1_000_000)),
 )
 def test_no_call_costs_more_than_was_reserved(
-    provider: str, model: str, read: int, written: int, cached: int, stored: int
+    provider: str, model: str, read: int, written: int, parts: tuple[int, int]
 ) -> None:
     """Cached tokens, cache writes and long prompts stay within the bound."""
     price = known(provider, model)
-    cached = min(cached, read)
-    stored = min(stored, read - cached)
+    cached = min(parts[0], read)
+    stored = min(parts[1], read - cached)
     usage = {
         "input_tokens": read,
         "output_tokens": written,
@@ -80,6 +84,23 @@ def test_cached_tokens_are_billed_at_their_own_rate() -> None:
     price = known("openai", "gpt-4o-mini")
     whole = {"input_tokens": 2_000, "output_tokens": 10, "total_tokens": 2_010}
     assert price.cost({**whole, "input_token_details": {"cache_read": 1_500}}) < price.cost(whole)
+
+
+def test_a_dearer_service_tier_is_reserved_for_and_billed() -> None:
+    """OpenAI's priority tier has rates of its own, which a call may ask for."""
+    model = NamedChat(provider="openai", model="gpt-5")
+    standard, dearer = price_of(model), price_of(model, {"service_tier": "priority"})
+    assert standard is not None
+    assert dearer is not None
+    assert dearer.bound(1_000, 100) > standard.bound(1_000, 100)
+    usage = {
+        "input_tokens": 1_000,
+        "output_tokens": 100,
+        "total_tokens": 1_100,
+        "input_token_details": {"priority": 900, "priority_cache_read": 100},
+        "output_token_details": {"priority": 100},
+    }
+    assert standard.bound(1_000, 100) < dearer.cost(usage) <= dearer.bound(1_000, 100)
 
 
 def test_a_long_prompt_is_reserved_at_the_rate_of_its_tier() -> None:
@@ -104,7 +125,7 @@ def test_an_unknown_model_has_no_price() -> None:
     """Neither a made-up model nor another server with OpenAI's interface is guessed at."""
     assert price_of(NamedChat(provider="openai", model="no-such-model")) is None
     assert price_of(NamedChat(provider="nobody", model="gpt-4o")) is None
-    local = ChatOpenAI(model="gpt-4o", api_key="none", base_url="http://127.0.0.1:9/v1")
+    local = ChatOpenAI(model="gpt-4o", api_key=KEY, base_url="http://127.0.0.1:9/v1")
     assert price_of(local) is None
 
 
@@ -162,4 +183,4 @@ def test_prices_come_from_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.setattr(socket.socket, "connect", no_network)
-    assert price_of(ChatOpenAI(model="gpt-4o", api_key="none")) is not None
+    assert price_of(ChatOpenAI(model="gpt-4o", api_key=KEY)) is not None

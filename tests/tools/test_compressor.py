@@ -1,6 +1,7 @@
 """The trimmer in LangChain's place for compressors."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.documents import BaseDocumentCompressor, Document
@@ -37,9 +38,13 @@ def test_keeps_what_is_relevant() -> None:
 def test_in_a_chain() -> None:
     """Between a retriever and a prompt it cuts the context to size."""
     compressor = TrimCompressor(tokens=15)
+
+    def shorten(found: dict[str, Any]) -> list[Document]:
+        return list(compressor.compress_documents(found["documents"], found["query"]))
+
     chain = (
         {"documents": Shelf(), "query": RunnablePassthrough()}
-        | RunnableLambda(lambda x: compressor.compress_documents(**x))
+        | RunnableLambda(shorten)
         | RunnableLambda(render)
     )
     assert chain.invoke("Who designed the engine?") == DOCUMENTS[1].page_content

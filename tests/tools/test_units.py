@@ -1,5 +1,7 @@
 """Units: where a text may be cut."""
 
+# ruff: noqa: RUF001 - stops of other scripts are what is tested
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,10 @@ def pieces(text: str) -> list[str]:
     return [text[unit.start : unit.end] for unit in units(text)]
 
 
-@given(st.text(alphabet=st.sampled_from("aB.!?。\n\r |,-:1{}[]\"'\t\u0301\u200d👩\ud800"), max_size=400))
+HOSTILE = "aB.!?。\n\r |,-:1{}[]\"'\t\u0301\u200d👩\ud800"
+
+
+@given(st.text(alphabet=st.sampled_from(HOSTILE), max_size=400))
 def test_units_cover_everything_but_space(text: str) -> None:
     """Units rise, do not overlap, and only white space lies between them."""
     at = 0
@@ -26,11 +31,11 @@ def test_units_cover_everything_but_space(text: str) -> None:
     ("text", "expected"),
     [
         (
-            "The first one is here now. The second one is there too! Is the third one anywhere?",
+            "The first sentence stands right here. And the second one stands there! Is it the third?",
             [
-                "The first one is here now.",
-                "The second one is there too!",
-                "Is the third one anywhere?",
+                "The first sentence stands right here.",
+                "And the second one stands there!",
+                "Is it the third?",
             ],
         ),
         (

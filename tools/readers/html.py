@@ -18,19 +18,17 @@ _SPACES = re.compile(r"[ \t\r\n\f]+")
 _LONG_ENTITY = re.compile(r"&(?=#[xX]?[0-9a-fA-F]{9})")
 _BREAKS = re.compile(r"\n{3,}")
 
-# Their content is never shown, and is not markup: it ends at the same end tag only.
-_RAW = set(
-    """script style template noscript iframe noembed noframes object svg math audio video canvas
-    datalist""".split()
+# Their content is no markup that shows: it ends at the same end tag only.
+_RAW = re.compile(
+    "script|style|template|noscript|iframe|noembed|noframes|object|svg|math|audio|video|canvas"
+    "|datalist"
 )
-_VERBATIM = {"textarea", "title", "xmp"}
-_BLOCKS = set(
-    """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
-    figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav
-    ol option p pre search section select summary table tbody tfoot thead tr ul""".split()
-)
-_PARAGRAPHS = set(
-    """p h1 h2 h3 h4 h5 h6 table pre blockquote ul ol dl hr section article""".split()
+_VERBATIM = re.compile("textarea|title|xmp")
+_PARAGRAPHS = re.compile("p|h[1-6]|table|pre|blockquote|[uod]l|hr|section|article")
+_BLOCKS = re.compile(
+    f"{_PARAGRAPHS.pattern}|address|aside|body|caption|center|dd|details|dialog|dir|div|dt"
+    "|fieldset|figcaption|figure|footer|form|header|hgroup|html|legend|li|main|menu|nav|option"
+    "|search|select|summary|tbody|tfoot|thead|tr"
 )
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 
@@ -83,13 +81,14 @@ def _parts(markup: str) -> Iterator[str | _Tag]:
             continue
         tag = _Tag(found[2].lower(), closing=bool(found[1]))
         yield tag
-        if not tag.closing and (tag.name in _RAW or tag.name in _VERBATIM):
-            if markup[at - 2 : at] == "/>" and tag.name in _RAW:
+        raw, verbatim = _RAW.fullmatch(tag.name), _VERBATIM.fullmatch(tag.name)
+        if not tag.closing and (raw or verbatim):
+            if markup[at - 2 : at] == "/>" and raw:
                 continue
             lowered = lowered or _lower(markup)
             end = lowered.find("</" + tag.name, at)
             end = len(markup) if end < 0 else end
-            if tag.name in _VERBATIM:
+            if verbatim:
                 yield markup[at:end]
             at = end
     if at < len(markup):
@@ -152,8 +151,8 @@ class _Writer:
             if not closing:
                 self._line.append(" | " if self._cells else "")
                 self._cells += 1
-        elif name in _BLOCKS:
-            self._break(paragraph=name in _PARAGRAPHS)
+        elif _BLOCKS.fullmatch(name):
+            self._break(paragraph=_PARAGRAPHS.fullmatch(name) is not None)
             if name == "pre":
                 self._preformatted = max(0, self._preformatted + (-1 if closing else 1))
             elif not closing:

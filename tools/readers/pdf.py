@@ -18,6 +18,7 @@ MOST_PAGES = 20_000
 _MOST_CHARACTERS = 100_000_000
 _LONGEST_STREAM = 20_000_000  # bytes, decompressed: a page of text has some thousands
 
+_ENCRYPTED = "it is encrypted: save a copy without the password"
 _NO_TEXT = "it has no text: it may be scanned; run OCR (for example ocrmypdf) and read the result"
 
 # It reports each flaw it mends; without a handler those lines would reach the user's terminal.
@@ -51,6 +52,8 @@ def pdf_text(raw: bytes, source: str) -> PdfText:
             title = _title(reader)
     except UnreadableFile:
         raise
+    except pypdf.errors.DependencyError as error:  # an encryption that needs another package
+        raise UnreadableFile(source, _ENCRYPTED) from error
     except Exception as error:  # a broken file may raise anything inside the parser
         raise UnreadableFile(source, f"it is a broken PDF ({type(error).__name__})") from error
     if not any(page and not page.isspace() for page in pages):
@@ -60,7 +63,7 @@ def pdf_text(raw: bytes, source: str) -> PdfText:
 
 def _pages(reader: "PdfReader", source: str) -> Iterator[str]:
     if reader.is_encrypted and not reader.decrypt(""):
-        raise UnreadableFile(source, "it is encrypted: save a copy without the password")
+        raise UnreadableFile(source, _ENCRYPTED)
     characters = 0
     for number, page in enumerate(reader.pages, start=1):
         if number > MOST_PAGES:

@@ -1,7 +1,9 @@
+# ruff: noqa: ANN401, SLF001 - LangChain leaves these types open, and its hooks are private methods
 """`guard(model, ledger)`: the same chat model, unable to overspend.
 
-The guard stands below LangChain's cache, binding and callbacks and above the provider's client: whatever
-calls the model (a chain, an agent, a middleware, a retry) passes it, once for each request that is sent.
+The guard stands below LangChain's cache, binding and callbacks and above the provider's client:
+whatever calls the model (a chain, an agent, a middleware, a retry) passes it, once for each request
+that is sent.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from langchain_core.runnables import RunnableBinding
 from pydantic import ConfigDict, PrivateAttr
 
 from shoestring.models.dispatch import Dispatch, Terms, areserve, reserve
-from shoestring.models.prices import UnknownPrice, price_of
+from shoestring.models.prices import known_price
 from shoestring.models.providers import provider_of, quiet_clients
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -46,18 +48,19 @@ def guard(
 ) -> ChatModelT:
     """Return the same chat model, unable to spend more than the ledger allows.
 
-    Every request reserves its prompt (tools, schemas and framing included) and the most its answer may be
-    before it is sent, is sent with that limit, and is settled with the usage the provider reports; where
-    none is reported, or the call ends in an unclear way, with all that was reserved. An answer that was cut
-    at its limit carries `truncated: True` in its `response_metadata`. Retries hidden in the provider's client
-    are switched off: `with_retry` retries under the guard. A hit in LangChain's cache costs nothing.
+    Every request reserves its prompt (tools, schemas and framing included) and the most its answer
+    may be before it is sent, is sent with that limit, and is settled with the usage the provider
+    reports; where none is reported, or the call ends in an unclear way, with all that was reserved.
+    An answer that was cut at its limit carries `truncated: True` in its `response_metadata`.
+    Retries hidden in the provider's client are switched off: `with_retry` retries under the guard.
+    A hit in LangChain's cache costs nothing.
 
     Args:
         model: Any LangChain chat model. A guarded one is guarded by `ledger` instead.
         ledger: What it may spend; `ledger.at(node=…)` labels its receipt lines.
-        max_output: The most tokens of one answer; the caller's own limit still holds where it is smaller.
-            None: the caller's limit, or 1,024 tokens where there is none. A limit that cannot be afforded is
-            cut to what can be, and to no more than 1,024.
+        max_output: The most tokens of one answer; a smaller limit of the caller's own still holds.
+            None: the caller's limit, or 1,024 tokens where there is none. A limit that cannot be
+            afforded is cut to what can be, and to no more than 1,024.
         min_output: Tokens below which an answer is not worth a call: nothing is sent then.
         wait: Seconds to wait for what other calls hold.
         counter: Counts the prompt; by default the model's own vocabulary where it is known, else an
@@ -74,7 +77,7 @@ def guard(
     A call of the guarded model raises `BudgetExceeded` where even `min_output` does not fit, and
     `UnboundedInput` where its prompt holds an image or a tool that runs at the provider.
     """
-    if not isinstance(model, BaseChatModel):
+    if not isinstance(cast("object", model), BaseChatModel):
         raise TypeError(_not_a_model(model))
     if min_output < 1 or (max_output is not None and max_output < 1):
         raise ValueError("max_output and min_output are at least 1 token")
@@ -89,17 +92,16 @@ def guard(
         wait=wait,
         counter=counter,
         price=price,
-        output_field=output_field,
     )
-    if ledger.remaining.nanodollars is not None and not (price or price_of(plain)):
-        raise UnknownPrice(plain._get_ls_params().get("ls_model_name") or type(plain).__name__)  # noqa: SLF001 - LangChain's hook for just this
+    if ledger.remaining.nanodollars is not None and price is None:
+        known_price(plain)  # refused now, not at the first call
     return cast("ChatModelT", _put_on(plain, terms))
 
 
 def _put_on(plain: BaseChatModel, terms: Terms) -> BaseChatModel:
     guarded = plain.model_copy(update=quiet_clients(plain, terms.provider))
     for name in terms.provider.lazy_clients:
-        guarded.__dict__.pop(name, None)
+        vars(guarded).pop(name, None)
     private = {**(guarded.__pydantic_private__ or {}), "_terms": terms}
     object.__setattr__(guarded, "__pydantic_private__", private)
     object.__setattr__(guarded, "__class__", _guarded_class(type(plain)))
@@ -118,10 +120,16 @@ def _unguarded(model: BaseChatModel) -> BaseChatModel:
 
 
 def _call(guarded: Any, messages: list[BaseMessage], arguments: dict[str, Any]) -> Dispatch:
-    return Dispatch(guarded._terms, _unguarded(guarded), messages, dict(arguments))  # noqa: SLF001 - ours
+    terms = (guarded.__pydantic_private__ or {}).get("_terms")
+    if terms is None:
+        raise TypeError(
+            f"this {type(guarded).__name__} was built anew from the class of a guarded model and "
+            "has no ledger: guard it, or copy the guarded model with model_copy(update=…)"
+        )
+    return Dispatch(terms, _unguarded(guarded), messages, dict(arguments))
 
 
-# The methods below stand on the guarded class in place of those of the model's own, which they call.
+# The methods below stand on the guarded class in place of the model's own, which they call.
 
 
 def _generate(
@@ -195,12 +203,12 @@ def _stream_chat_model_events(
 ) -> Iterator[Any]:
     manager = kwargs.pop("run_manager", None)
     call = _call(self, messages, kwargs)
-    with call.sent(reserve(call)) as model:
+    with call.sent(hold := reserve(call)) as model:
         method = cast("Any", model)._stream_chat_model_events
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         with _closed_after(events):
             for event in events:
-                call.saw_event(event)
+                call.saw_event(event, hold)
                 yield event
 
 
@@ -209,17 +217,17 @@ async def _astream_chat_model_events(
 ) -> AsyncIterator[Any]:
     manager = kwargs.pop("run_manager", None)
     call = _call(self, messages, kwargs)
-    with call.sent(await areserve(call)) as model:
+    with call.sent(hold := await areserve(call)) as model:
         method = cast("Any", model)._astream_chat_model_events
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         async with _aclosed_after(events):
             async for event in events:
-                call.saw_event(event)
+                call.saw_event(event, hold)
                 yield event
 
 
 @contextmanager
-def _closed_after(stream: Any) -> Iterator[None]:
+def _closed_after(stream: Any) -> Generator[None]:
     """Close what the model streams before the call is settled: nothing more is generated then."""
     try:
         yield
@@ -229,7 +237,7 @@ def _closed_after(stream: Any) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _aclosed_after(stream: Any) -> AsyncIterator[None]:
+async def _aclosed_after(stream: Any) -> AsyncGenerator[None]:
     """The same for an asynchronous stream."""
     try:
         yield
@@ -262,8 +270,8 @@ _METHODS: dict[str, Callable[..., Any]] = {
 def _guarded_class(base: type[BaseChatModel]) -> type[BaseChatModel]:
     """The class of a guarded model: the model's own, with its dispatching methods replaced.
 
-    Only those that the class has itself: LangChain takes one that is defined for one that works, and its
-    own default calls another of them.
+    Only those that the class has itself: LangChain takes one that is defined for one that works,
+    and its own default calls another of them.
     """
     own = {
         name: method
@@ -281,16 +289,21 @@ def _guarded_class(base: type[BaseChatModel]) -> type[BaseChatModel]:
         # Never built from arguments, so its schema is not needed.
         "model_config": ConfigDict(defer_build=True),
     }
-    return cast("type[BaseChatModel]", type(base)(base.__name__, (base,), namespace))
+    make: Any = type(base)
+    return cast("type[BaseChatModel]", make(base.__name__, (base,), namespace))
 
 
-def _managed(method: Callable[..., Any], run_manager: Any) -> dict[str, Any]:
+def _managed(method: Any, run_manager: Any) -> dict[str, Any]:
     """The callback manager, for a method that takes one."""
-    if run_manager is None:
+    if run_manager is None or not _takes_manager(method.__func__):
         return {}
+    return {"run_manager": run_manager}
+
+
+@cache
+def _takes_manager(method: Callable[..., Any]) -> bool:
     parameters = inspect.signature(method).parameters.values()
-    takes = any(p.name == "run_manager" or p.kind is p.VAR_KEYWORD for p in parameters)
-    return {"run_manager": run_manager} if takes else {}
+    return any(p.name == "run_manager" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _not_a_model(model: object) -> str:

@@ -1,19 +1,23 @@
 """A model server that counts what it serves: the physical truth the ledger is held against."""
+# ruff: noqa: ANN401 - fakes take whatever the real thing takes
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import settings
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from shoestring.models.vocabularies import encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 WORD = "word "
 
@@ -26,12 +30,14 @@ settings.load_profile("untimed")
 class CountingServer:
     """Speaks OpenAI's chat completions, on the loopback; bills every token it reads or writes.
 
-    `behave` is what it does next: "ok", "hang" (reads, bills, answers never), "cut" (drops the connection in
-    the middle of a stream), "silent" (no usage), "liar" (negative usage), "greedy" (ignores the limit),
-    "boom" (bills, then answers 500), or an HTTP status to refuse with, unbilled.
+    `behave` is what it does next: "ok", "hang" (reads, bills, answers never), "cut" (drops the
+    connection in the middle of a stream), "silent" (no usage), "liar" (negative usage), "greedy"
+    (ignores the limit), "boom" (bills, then answers 500), or an HTTP status to refuse with,
+    unbilled. It writes what `says` makes of the request, or else as many words as it `wants`.
     """
 
     wants: int = 50
+    says: Callable[[dict[str, Any]], str] | None = None
     behave: Any = "ok"
     requests: list[dict[str, Any]] = field(default_factory=list)
     billed_input: int = 0
@@ -45,9 +51,16 @@ class CountingServer:
     def billed(self) -> int:
         return self.billed_input + self.billed_output
 
+    def pieces(self, body: dict[str, Any]) -> list[str]:
+        """The tokens of an answer without a limit."""
+        if self.says is None:
+            return [WORD] * self.wants
+        vocabulary = encoding("o200k_base")
+        return [vocabulary.decode([t]) for t in vocabulary.encode_ordinary(self.says(body))]
+
     def model(self, **options: Any) -> ChatOpenAI:
-        settings = {"model": "gpt-4o-mini", "api_key": "none", "base_url": self.url, **options}
-        return ChatOpenAI(**settings)
+        settings: dict[str, Any] = {"model": "gpt-4o-mini", "base_url": self.url, **options}
+        return ChatOpenAI(api_key=SecretStr("none"), **settings)
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
@@ -56,26 +69,30 @@ def prompt_tokens(body: dict[str, Any]) -> int:
     for message in body["messages"]:
         total += 3 + len(vocabulary.encode_ordinary(message["role"]))
         content = message.get("content") or ""
-        total += len(vocabulary.encode_ordinary(content if isinstance(content, str) else str(content)))
+        total += len(
+            vocabulary.encode_ordinary(content if isinstance(content, str) else str(content))
+        )
     return total
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
-        truth = self.server.truth
+    def do_POST(self) -> None:
+        truth = cast("_Server", self.server).truth
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         limit = body.get("max_completion_tokens", body.get("max_tokens"))
-        wanted = truth.wants if limit is None or truth.behave == "greedy" else min(truth.wants, limit)
+        full = truth.pieces(body)
+        pieces = full if truth.behave == "greedy" else full[:limit]
+        wanted = len(pieces)
         choices = body.get("n") or 1
         with truth.lock:
             truth.requests.append(body)
             if isinstance(truth.behave, int):
-                self._answer(truth.behave, {"error": {"message": "no", "type": "refused", "code": None}})
+                self._answer(
+                    truth.behave, {"error": {"message": "no", "type": "refused", "code": None}}
+                )
                 return
             truth.billed_input += prompt_tokens(body)
             truth.billed_output += wanted * choices
@@ -84,19 +101,23 @@ class _Handler(BaseHTTPRequestHandler):
             "completion_tokens": wanted * choices,
             "total_tokens": prompt_tokens(body) + wanted * choices,
         }
-        reason = "length" if wanted < truth.wants else "stop"
+        reason = "length" if wanted < len(full) else "stop"
         truth.arrived.set()
         if truth.behave == "hang":
             truth.free.wait(20)
             self.close_connection = True
         elif truth.behave == "boom":
-            self._answer(500, {"error": {"message": "after billing", "type": "server", "code": None}})
+            self._answer(
+                500, {"error": {"message": "after billing", "type": "server", "code": None}}
+            )
         elif body.get("stream"):
-            self._stream(body, wanted, reason, usage)
+            self._stream(body, pieces, reason, usage)
         else:
+            told = truth.behave != "silent"
             if truth.behave == "liar":
                 usage = {"prompt_tokens": -5, "completion_tokens": -7, "total_tokens": -12}
-            self._answer(200, _completion(wanted, choices, reason, usage, truth.behave != "silent"))
+            text = '{"name": "Ulm"}' if "response_format" in body else "".join(pieces)
+            self._answer(200, _completion(text, choices, reason, usage if told else None))
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
@@ -106,17 +127,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, body: dict[str, Any], wanted: int, reason: str, usage: dict[str, int]) -> None:
-        truth = self.server.truth
+    def _stream(
+        self, body: dict[str, Any], pieces: list[str], reason: str, usage: dict[str, int]
+    ) -> None:
+        truth = cast("_Server", self.server).truth
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self.close_connection = True
         try:
-            for index in range(wanted):
+            for index, piece in enumerate(pieces):
                 if truth.behave == "cut" and index == 2:
                     return
-                self._event({"index": 0, "delta": {"role": "assistant", "content": WORD}})
+                self._event({"index": 0, "delta": {"role": "assistant", "content": piece}})
             self._event({"index": 0, "delta": {}, "finish_reason": reason})
             if truth.behave != "silent" and (body.get("stream_options") or {}).get("include_usage"):
                 self._event(None, usage)
@@ -144,18 +167,19 @@ class _Server(ThreadingHTTPServer):
 
 
 def _completion(
-    wanted: int, choices: int, reason: str, usage: dict[str, int], told: bool
+    text: str, choices: int, reason: str, usage: dict[str, int] | None
 ) -> dict[str, Any]:
-    message = {"role": "assistant", "content": WORD * wanted}
+    message = {"role": "assistant", "content": text}
     return {
         "id": "c",
         "object": "chat.completion",
         "created": 0,
         "model": "gpt-4o-mini",
         "choices": [
-            {"index": index, "message": message, "finish_reason": reason} for index in range(choices)
+            {"index": index, "message": message, "finish_reason": reason}
+            for index in range(choices)
         ],
-        **({"usage": usage} if told else {}),
+        **({"usage": usage} if usage else {}),
     }
 
 
@@ -165,7 +189,9 @@ def server() -> Iterator[CountingServer]:
     truth = CountingServer()
     http = _Server(truth)
     truth.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     yield truth
     truth.free.set()

@@ -1,0 +1,297 @@
+"""The law, against an independent model, over random trees and lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from shoestring.budget import (
+    Amount,
+    Budget,
+    BudgetBusy,
+    BudgetExceeded,
+    Hold,
+    Ledger,
+    MemoryStore,
+    Purpose,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from fractions import Fraction
+
+Units = tuple[int, int, int]
+ZERO: Units = (0, 0, 0)
+caps = st.one_of(st.none(), st.integers(0, 60))
+small = st.integers(0, 25)
+
+
+def three(figures: Iterable[int]) -> Units:
+    tokens, money, calls = figures
+    return tokens, money, calls
+
+
+def plus(one: Units, other: Units) -> Units:
+    return (one[0] + other[0], one[1] + other[1], one[2] + other[2])
+
+
+@dataclass(eq=False)
+class Call:
+    """What the model knows of a hold."""
+
+    hold: Hold
+    node: Node
+    bound: Units
+    purpose: str
+    due: float
+    sent: bool = False
+    open: bool = True
+    spent: Units = ZERO
+    lapsed: bool = False
+
+
+@dataclass(eq=False)
+class Node:
+    """What the model knows of a ledger: recomputed from its calls whenever it is asked."""
+
+    ledger: Ledger
+    limit: tuple[int | None, int | None, int | None]
+    parent: Node | None
+    set_aside: bool = False
+    reserve: Units = ZERO
+    closed: bool = False
+    calls: list[Call] = field(default_factory=list)
+    children: list[Node] = field(default_factory=list)
+
+    def path(self) -> list[Node]:
+        return [self, *(self.parent.path() if self.parent else [])]
+
+    def all_calls(self) -> list[Call]:
+        return [*self.calls, *(call for child in self.children for call in child.all_calls())]
+
+    def spent(self) -> Units:
+        total = ZERO
+        for call in self.all_calls():
+            total = plus(total, call.spent)
+        return total
+
+    def held(self) -> Units:
+        total = ZERO
+        for call in self.calls:
+            if call.open:
+                total = plus(total, call.bound)
+        for child in self.children:
+            total = plus(total, child.share())
+        return total
+
+    def share(self) -> Units:
+        """What it keeps in its parent: its holds, or all a set-aside has not spent, if more."""
+        held, spent = self.held(), self.spent()
+        if not self.set_aside or self.closed:
+            return held
+        return three(
+            h if cap is None else max(cap - s, h)
+            for cap, s, h in zip(self.limit, spent, held, strict=True)
+        )
+
+    def kept(self, *, at_best: bool = False) -> Units:
+        used = ZERO
+        for call in self.all_calls():
+            if call.purpose == "answer":
+                used = plus(used, call.spent)
+                if call.open and not at_best:
+                    used = plus(used, call.bound)
+        return three(max(0, r - u) for r, u in zip(self.reserve, used, strict=True))
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Random reservations, lives of holds, children and time, on a tree of ledgers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        store = MemoryStore(clock=lambda: self.now)
+        root = Ledger(
+            Budget(tokens=100, usd="0.0000001", calls=40, answer_reserve=Amount(20, 0, 10, 2)),
+            store=store,
+        )
+        self.nodes = [Node(root, (100, 100, 40), None, reserve=(20, 10, 2))]
+
+    def node(self, index: int) -> Node:
+        return self.nodes[index % len(self.nodes)]
+
+    def open_calls(self) -> list[Call]:
+        return [call for call in self.nodes[0].all_calls() if call.open]
+
+    def refusal(self, node: Node, need: Units, purpose: str) -> type[Exception] | None:
+        """Decide from the model alone whether `need` fits at `node`, and how it fails."""
+        covered = [False, False, False]
+        busy = False
+        for above in node.path():
+            spent, held = above.spent(), above.held()
+            kept = above.kept() if purpose == "work" else ZERO
+            least = above.kept(at_best=True) if purpose == "work" else ZERO
+            for index in range(3):
+                cap = above.limit[index]
+                if cap is None or covered[index] or not need[index]:
+                    continue
+                if spent[index] + need[index] + least[index] > cap:
+                    return BudgetExceeded
+                busy = busy or spent[index] + held[index] + need[index] + kept[index] > cap
+            if above.set_aside:
+                covered = [
+                    c or cap is not None for c, cap in zip(covered, above.limit, strict=True)
+                ]
+        return BudgetBusy if busy else None
+
+    @rule(
+        index=small,
+        tokens=small,
+        money=small,
+        calls=st.integers(0, 2),
+        purpose=st.sampled_from(["work", "answer"]),
+        lease=st.integers(1, 30),
+    )
+    def reserve(
+        self, *, index: int, tokens: int, money: int, calls: int, purpose: Purpose, lease: int
+    ) -> None:
+        node = self.node(index)
+        if node.closed:
+            return
+        need = (tokens, money, calls)
+        bound = Amount(tokens // 2, tokens - tokens // 2, money, calls)
+        refusal = self.refusal(node, need, purpose)
+        handle = node.ledger.at(purpose=purpose)
+        if refusal:
+            with pytest.raises(refusal):
+                handle.reserve(bound)
+        else:
+            node.calls.append(
+                Call(handle.reserve(bound, lease=lease), node, need, purpose, self.now + lease)
+            )
+
+    @rule(index=small, purpose=st.sampled_from(["work", "answer"]))
+    def reserve_all_that_is_affordable(self, *, index: int, purpose: Purpose) -> None:
+        node = self.node(index)
+        if node.closed:
+            return
+        handle = node.ledger.at(purpose=purpose)
+        room = handle.affordable()
+        assert room.tokens is not None
+        handle.reserve(Amount(room.tokens, 0, room.nanodollars or 0, room.calls or 0)).release()
+
+    @precondition(lambda self: self.open_calls())
+    @rule(index=small)
+    def dispatch(self, index: int) -> None:
+        call = self.open_calls()[index % len(self.open_calls())]
+        call.hold.dispatching()
+        call.sent = True
+        call.due = self.now + call.hold._record.lease
+
+    @precondition(lambda self: self.open_calls())
+    @rule(index=small, share=st.fractions(0, 1), release=st.booleans())
+    def finish(self, *, index: int, share: Fraction, release: bool) -> None:
+        call = self.open_calls()[index % len(self.open_calls())]
+        if release:
+            call.hold.release()
+        else:
+            call.spent = three(int(units * share) for units in call.bound)
+            call.hold.settle(Amount(0, *call.spent))
+        call.open = False
+
+    @rule(seconds=st.integers(1, 20))
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds
+        for call in self.open_calls():
+            if call.due <= self.now:
+                call.open, call.spent, call.lapsed = False, call.bound, True
+
+    @precondition(lambda self: any(call.lapsed for call in self.nodes[0].all_calls()))
+    @rule(share=st.fractions(0, 1))
+    def settle_late(self, share: Fraction) -> None:
+        call = next(call for call in self.nodes[0].all_calls() if call.lapsed)
+        call.spent = three(int(units * share) for units in call.bound)
+        call.hold.settle(Amount(0, *call.spent))
+        call.lapsed = False
+
+    @precondition(lambda self: len(self.nodes) < 8)
+    @rule(index=small, tokens=caps, money=caps, calls=caps, set_aside=st.booleans())
+    def open_child(
+        self,
+        *,
+        index: int,
+        tokens: int | None,
+        money: int | None,
+        calls: int | None,
+        set_aside: bool,
+    ) -> None:
+        parent = self.node(index)
+        limit = (tokens, money, calls)
+        if parent.closed or limit == (None, None, None):
+            return
+        usd = None if money is None else f"{money}e-9"
+        budget = Budget(tokens=tokens, usd=usd, calls=calls)
+        need = three(cap or 0 for cap in limit)
+        refusal = self.refusal(parent, need, "work") if set_aside else None
+        if refusal:
+            with pytest.raises(refusal):
+                parent.ledger.child(budget, set_aside=True)
+            return
+        child = Node(parent.ledger.child(budget, set_aside=set_aside), limit, parent, set_aside)
+        parent.children.append(child)
+        self.nodes.append(child)
+
+    @precondition(lambda self: len(self.nodes) > 1)
+    @rule(index=small)
+    def close(self, index: int) -> None:
+        node = self.nodes[1 + index % (len(self.nodes) - 1)]
+        node.ledger.close()
+        stack = [node]
+        while stack:
+            below = stack.pop()
+            below.closed = True
+            stack.extend(below.children)
+
+    @invariant()
+    def totals_equal_the_model(self) -> None:
+        for node in self.nodes:
+            for seen, known in ((node.ledger.spent, node.spent()), (node.ledger.held, node.held())):
+                assert (seen.tokens, seen.nanodollars, seen.calls) == known
+            assert node.ledger.closed == node.closed
+
+    @invariant()
+    def the_limit_is_never_passed(self) -> None:
+        for node in self.nodes:
+            spent, held = node.ledger.spent, node.ledger.held
+            limit = node.ledger.limit
+            assert limit.tokens is None or spent.tokens + held.tokens <= limit.tokens
+            assert limit.calls is None or spent.calls + held.calls <= limit.calls
+            assert (
+                limit.nanodollars is None
+                or spent.nanodollars + held.nanodollars <= limit.nanodollars
+            )
+
+    @invariant()
+    def work_never_uses_the_reserve(self) -> None:
+        root = self.nodes[0]
+        work = ZERO
+        for call in root.all_calls():
+            if call.purpose == "work":
+                work = plus(work, call.bound if call.open else call.spent)
+        assert work[0] <= 80
+        assert work[1] <= 90
+        assert work[2] <= 38
+
+    @invariant()
+    def the_receipt_adds_up(self) -> None:
+        receipt = self.nodes[0].ledger.receipt
+        assert sum(line.spent.tokens for line in receipt.lines) == receipt.spent.tokens
+
+
+TestLaw = LedgerMachine.TestCase
+TestLaw.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
