@@ -131,7 +131,9 @@ class Affordable:
             if stopped_by != "tokens":
                 reason += f" ({stopped_by} ran out)"
         free = next((name for name, forecast in untried if forecast.least == FREE), None)
-        return Choice(free, f"{free}, free of charge: {reason}" if free else reason, stopped_by=stopped_by)
+        return Choice(
+            free, f"{free}, free of charge: {reason}" if free else reason, stopped_by=stopped_by
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ class Meter:
         Returns:
             Tokens, 0 or more; at most what the window, the token cap and the dollar cap each leave.
         """
-        rooms = [limit - prompt - output for limit in (caps.tokens, self.window) if limit is not None]
+        rooms = [
+            limit - prompt - output for limit in (caps.tokens, self.window) if limit is not None
+        ]
         if caps.nanodollars is not None and self.price is not None:
             rooms.append(self._bought(caps.nanodollars, prompt, output))
         return max(0, min(rooms, default=prompt + 2**31))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -41,7 +41,9 @@ def ask(
     ] = "local",
     index: Annotated[
         Path | None,
-        typer.Option(help="Where the index is kept. [default: the user's cache, one a set of paths]"),
+        typer.Option(
+            help="Where the index is kept. [default: the user's cache, one a set of paths]"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -64,7 +66,7 @@ def _budget(
 ) -> Budget:
     from shoestring.budget import Budget
 
-    if tokens is usd is calls is seconds is None:
+    if all(cap is None for cap in (tokens, usd, calls, seconds)):
         tokens = DEFAULT_TOKENS
     return Budget(tokens=tokens, usd=usd, calls=calls, seconds=seconds)
 
@@ -122,7 +124,7 @@ def _answer(
     ledgers = MemoryStore()
     assistant = build_assistant(model, IndexRetriever(index=index), budget=budget, ledgers=ledgers)
     with waiting("Thinking"):
-        answer: Answer = assistant.invoke({"question": question})
+        answer = cast("Answer", assistant.invoke({"question": question}))
     return answer, ledgers.ledger(answer["ledger_id"])
 
 

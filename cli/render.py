@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from shoestring.budget import Amount, Caps, Ledger
     from shoestring.graphs import Answer
@@ -30,9 +30,12 @@ def show_answer(console: Console, answer: Answer, ledger: Ledger) -> None:
     head = Text.assemble(
         (kind, KIND_STYLE[kind]),
         (f"  by way of {answer['route']}" if answer["route"] != kind else "", "dim"),
-        (f"  · stopped by the cap on {answer['stopped_by']}" if answer["stopped_by"] else "", "dim"),
+        (
+            f"  · stopped by the cap on {answer['stopped_by']}" if answer["stopped_by"] else "",
+            "dim",
+        ),
     )
-    parts = [head, Padding(Text(answer["answer"]), (1, 2))]
+    parts: list[RenderableType] = [head, Padding(Text(answer["answer"]), (1, 2))]
     if answer["sources"] and kind == "generated":
         parts.append(Padding(_sources(answer), (0, 2, 1, 2)))
     parts += [_receipt(ledger), _left(ledger.limit, ledger.spent, ledger.elapsed)]

@@ -20,7 +20,9 @@ def main() -> None:
         except BudgetExceeded as refusal:
             print(f"{thing}: refused. {refusal}")
             break
-    print(f"spent {ledger.spent.tokens} of {ledger.limit.tokens} tokens in {ledger.spent.calls} calls")
+    print(
+        f"spent {ledger.spent.tokens} of {ledger.limit.tokens} tokens in {ledger.spent.calls} calls"
+    )
 
 
 if __name__ == "__main__":

@@ -139,9 +139,7 @@ class _Assistant:
         graph.add_edge("answer", END)
         return graph.compile(checkpointer=checkpointer, name="assistant")
 
-    def open(
-        self, state: BudgetState, config: RunnableConfig, runtime: Runtime[BudgetContext]
-    ) -> BudgetState:
+    def open(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Open the question's ledger and forget what the thread's last question left."""
         if not state["question"].strip():
             raise ValueError("the question is empty: ask something")
@@ -150,7 +148,7 @@ class _Assistant:
             self.budget,
             store=self.means.ledgers,
             parent=runtime.context.ledger if runtime.context is not None else None,
-            thread_id=config.get("configurable", {}).get("thread_id"),
+            thread_id=runtime.execution_info.thread_id if runtime.execution_info else None,
             thread_budget=self.thread_budget,
             turn=turn,
         )

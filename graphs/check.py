@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CITATION = re.compile(r"\[(\d{1,4})\]")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 WORD = re.compile(r"\w+")
+SHORTEST_NAME = 3
+"""Characters; "I" and the capitals of initials and headings say little."""
+
 SENTENCE_END = tuple(".!?:。！？\n")
 
 SUPPORT = 0.5
@@ -121,9 +124,15 @@ def _facts(text: str) -> list[str]:
         if not word.isascii() and not word[0].isupper():
             continue  # a run of a script without spaces: its numbers are in already
         inside = word[1:]
-        if "_" in word.strip("_") or (inside != inside.lower() and not word.isupper()):
-            found.append(word)
-        elif word[0].isupper() and len(word) > 2 and _in_sentence(text, match.start()):  # noqa: PLR2004 - "I", "It"
+        if (
+            "_" in word.strip("_")
+            or (inside != inside.lower() and not word.isupper())
+            or (
+                word[0].isupper()
+                and len(word) >= SHORTEST_NAME
+                and _in_sentence(text, match.start())
+            )
+        ):
             found.append(word)
     return list(dict.fromkeys(found))
 

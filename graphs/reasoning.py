@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
-from shoestring.agents import Forecast, Means, Meter
+from shoestring.agents import Forecast, Means, Meter, short
 from shoestring.budget import Amount, BudgetError, BudgetExceeded, Caps, Ledger
 from shoestring.graphs.account import find, mirror
 from shoestring.graphs.prompts import render_sources
@@ -96,7 +95,9 @@ def reasoning_graph(
     before = START
     for place, step in enumerate(steps):
         trimming = f"trim for {step.name}" if len(steps) > 1 else "trim"
-        trimmer = _Trimmer(route, trimming, step, tuple(steps[place + 1 :]), means, first=place == 0)
+        trimmer = _Trimmer(
+            route, trimming, step, tuple(steps[place + 1 :]), means, first=place == 0
+        )
         caller = _Caller(route, step, means, last=place == len(steps) - 1)
         graph.add_node(trimming, trimmer)
         graph.add_node(step.name, RunnableLambda(caller.call, afunc=caller.acall, name=step.name))
@@ -148,7 +149,10 @@ class _Trimmer:
         if self.first:
             update |= {"shown": context, "thoughts": "", "draft": failed("")}
         if not context:
-            update["draft"] = failed("nothing relevant fits" if room else "no room for any context")
+            cap = short(meter.bound(prompt, self.step.output), caps) if not room else None
+            update["draft"] = failed(
+                "no context fits" if not room else "nothing relevant fits", cap
+            )
         return update
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from langchain_core.documents import Document  # noqa: TC002 - langgraph reads the annotations
-from langchain_core.messages import AnyMessage  # noqa: TC002 - as above
+from langchain_core.documents import Document
+from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
 if TYPE_CHECKING:

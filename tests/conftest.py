@@ -1,5 +1,4 @@
 """A model server that counts what it serves: the physical truth the ledger is held against."""
-# ruff: noqa: ANN401 - fakes take whatever the real thing takes
 
 from __future__ import annotations
 

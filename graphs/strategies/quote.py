@@ -71,9 +71,7 @@ class Quote:
                 problem = f"the best excerpts cover {share:.0%} of the question"
                 return {"draft": failed(problem)}
             text = f"{LABEL}\n\n{render_excerpts(excerpts)}"
-            return {
-                "draft": Draft(kind="quote", text=text, truncated=False, problem="", cap=None)
-            }
+            return {"draft": Draft(kind="quote", text=text, truncated=False, problem="", cap=None)}
 
         graph = StateGraph(BudgetState, context_schema=BudgetContext)
         graph.add_node("trim", trim_excerpts)
@@ -95,9 +93,7 @@ def render_excerpts(documents: Sequence[Document]) -> str:
     return "\n\n".join(rendered)
 
 
-def coverage(
-    question: str, excerpts: Sequence[Document], documents: Sequence[Document]
-) -> float:
+def coverage(question: str, excerpts: Sequence[Document], documents: Sequence[Document]) -> float:
     """Return the share of the question's terms that stand in the excerpts, rare terms counting more.
 
     A term weighs its inverse document frequency among the retrieved documents, ln(1 + N / n): words

@@ -56,7 +56,7 @@ _HOME = {
     "trim": "tools",
 }
 
-__all__ = [ 
+__all__ = [
     "Affordable",
     "Amount",
     "Budget",

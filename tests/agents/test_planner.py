@@ -21,7 +21,9 @@ ROUTES = {
 }
 
 
-def choose(tokens: int | None, *, tried: tuple[str, ...] = (), finishing: int | None = None) -> Choice:
+def choose(
+    tokens: int | None, *, tried: tuple[str, ...] = (), finishing: int | None = None
+) -> Choice:
     """Choose with so many tokens left."""
     last = tokens if finishing is None else finishing
     return Affordable().choose(ROUTES, Standing(Caps(tokens=tokens), Caps(tokens=last), tried))
@@ -86,7 +88,9 @@ def test_every_cap_can_be_the_one_that_is_short(caps: Caps, cap: str | None) -> 
 
 
 @given(
-    costs=st.lists(st.tuples(st.integers(1, 999), st.integers(0, 999), st.floats(0, 1)), max_size=6),
+    costs=st.lists(
+        st.tuples(st.integers(1, 999), st.integers(0, 999), st.floats(0, 1)), max_size=6
+    ),
     left=st.integers(0, 3_000),
     reserve=st.integers(0, 500),
     tried=st.sets(st.integers(0, 5)),

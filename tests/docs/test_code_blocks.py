@@ -27,7 +27,7 @@ def test_python_blocks_run(
 ) -> None:
     """A block runs by itself, from an empty folder, and its assertions hold."""
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, where, "exec"), {"__name__": "__main__"})  # noqa: S102 - our own pages
+    exec(compile(code, where, "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize(("where", "code"), blocks("console"), ids=lambda part: part.split("\n")[0])

@@ -32,7 +32,9 @@ def test_a_new_question_starts_afresh() -> None:
 
 def test_entries_of_other_ledgers_are_ignored() -> None:
     """A straggler of an earlier question does not charge this one."""
-    merged = merge_spend({"r": {}}, {"q:1": {"calls": 1}, "r:1": {"calls": 1}, "r2:1": {"calls": 1}})
+    merged = merge_spend(
+        {"r": {}}, {"q:1": {"calls": 1}, "r:1": {"calls": 1}, "r2:1": {"calls": 1}}
+    )
     assert merged == {"r": {}, "r:1": {"calls": 1}}
 
 

@@ -1,5 +1,4 @@
 """The cap is a cap: what a server billed is on the ledger, and never above the limit."""
-# ruff: noqa: ANN401 - fakes take whatever the real thing takes
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ KEY = SecretStr("none")
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.models.conftest import CountingServer
+    from tests.conftest import CountingServer
 
 
 class Fake(BaseChatModel):

@@ -1,5 +1,4 @@
 """The table of providers: an entry for each, an error for the rest."""
-# ruff: noqa: ANN401 - fakes take whatever the real thing takes
 
 from __future__ import annotations
 

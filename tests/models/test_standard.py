@@ -1,5 +1,4 @@
 """LangChain's own tests for chat models, on guarded ones."""
-# ruff: noqa: ANN401 - fakes take whatever the real thing takes
 
 from __future__ import annotations
 

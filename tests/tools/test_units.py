@@ -31,11 +31,11 @@ def test_units_cover_everything_but_space(text: str) -> None:
     ("text", "expected"),
     [
         (
-            "The first sentence stands right here. And the second one stands there! Is it the third?",
+            "The first sentence stands right here. And the second one stands there! Is that it?",
             [
                 "The first sentence stands right here.",
                 "And the second one stands there!",
-                "Is it the third?",
+                "Is that it?",
             ],
         ),
         (
