@@ -61,3 +61,8 @@ class MemoryStore(Anchored):
                     f"continue it with store.ledger(id), or choose another id"
                 )
                 raise ValueError(msg)
+
+    def discard(self, id: str) -> None:  # noqa: A002  the public name of the thing
+        """Let go of a ledger that nobody will ask for again; no change if there is none."""
+        with self._lock:
+            self._ledgers.pop(id, None)

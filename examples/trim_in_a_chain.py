@@ -1,5 +1,7 @@
 """Trim what a retriever found before it reaches the prompt: a compressor in a LangChain chain."""
 
+from typing import Any
+
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
@@ -25,9 +27,11 @@ def main() -> None:
     index.update(documents)
     retriever = IndexRetriever(index=index, k=3)
     compressor = TrimCompressor(tokens=40)
-    chain = {"documents": retriever, "query": RunnablePassthrough()} | RunnableLambda(
-        lambda found: compressor.compress_documents(found["documents"], found["query"])
-    )
+
+    def compress(found: dict[str, Any]) -> list[Document]:
+        return list(compressor.compress_documents(found["documents"], found["query"]))
+
+    chain = {"documents": retriever, "query": RunnablePassthrough()} | RunnableLambda(compress)
     for piece in chain.invoke("How many people does the ferry carry?"):
         print(f"{piece.metadata['source']}: {piece.page_content}")
     print(f"{sum(1 for _ in split(documents))} passages were indexed")

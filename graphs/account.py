@@ -57,16 +57,20 @@ def _account(
         return Ledger(budget, name=name, id=ledger_id, store=store)
 
 
-def find(state: BudgetState, runtime: Runtime[BudgetContext] | None, store: MemoryStore) -> Ledger:
+def payer(runtime: Runtime[BudgetContext]) -> Ledger | None:
+    """Return the account that pays beside the assistant's own; None where the caller named none."""
+    # Typed as a BudgetContext, but None where the run was given no context.
+    return getattr(runtime.context, "ledger", None)
+
+
+def find(state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore) -> Ledger:
     """Return the ledger named in the state.
 
     Raises:
         LedgerNotFound: If its store no longer has it, as after a restart with a store in memory.
     """
-    context = runtime.context if runtime is not None else None
-    if context is not None and context.ledger is not None:
-        store = context.ledger.store
-    return store.ledger(state["ledger_id"])
+    paying = payer(runtime)
+    return (store if paying is None else paying.store).ledger(state["ledger_id"])
 
 
 def mirror(ledger: Ledger) -> Spend:

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from shoestring.agents import Means, Meter, Planner, Standing
 from shoestring.budget import Budget, MemoryStore
-from shoestring.graphs.account import find, mirror, open_question
+from shoestring.graphs.account import find, mirror, open_question, payer
 from shoestring.graphs.check import check
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
@@ -69,6 +69,7 @@ def build_assistant(
         budget=budget,
         thread_budget=thread_budget,
         planner=planner or Planner((Quote(), Direct(), ChainOfThought())),
+        private=ledgers is None,
         means=Means(ledgers or MemoryStore(), model, _meter(model, price, budget, thread_budget)),
         retriever=documents if isinstance(documents, BaseRetriever) else _retriever(documents),
     )
@@ -102,12 +103,14 @@ class _Assistant:
         budget: Budget,
         thread_budget: Budget | None,
         planner: Planner,
+        private: bool,
         means: Means,
         retriever: BaseRetriever,
     ) -> None:
         self.budget = budget
         self.thread_budget = thread_budget
         self.planner = planner
+        self.private = private
         self.means = means
         self.retriever = retriever
 
@@ -147,8 +150,8 @@ class _Assistant:
         ledger = open_question(
             self.budget,
             store=self.means.ledgers,
-            parent=runtime.context.ledger if runtime.context is not None else None,
-            thread_id=runtime.execution_info.thread_id if runtime.execution_info else None,
+            parent=payer(runtime),
+            thread_id=_thread(runtime),
             thread_budget=self.thread_budget,
             turn=turn,
         )
@@ -241,6 +244,8 @@ class _Assistant:
         kind = draft["kind"] if accepted else "abstained"
         text = draft["text"].strip() if accepted else _refusal(state)
         receipt = ledger.receipt
+        if self.private and _thread(runtime) is None:
+            self.means.ledgers.discard(ledger.id)  # nobody else can ask for it: do not hoard
         return {
             "answer": text,
             "kind": kind,
@@ -251,6 +256,10 @@ class _Assistant:
             "stopped_by": None if kind == "generated" else state["stopped_by"],
             "messages": [HumanMessage(state["question"]), AIMessage(text)],
         }
+
+
+def _thread(runtime: Runtime[BudgetContext]) -> str | None:
+    return runtime.execution_info.thread_id if runtime.execution_info else None
 
 
 def _refusal(state: BudgetState) -> str:

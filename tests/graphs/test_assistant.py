@@ -18,6 +18,7 @@ from shoestring.models import Price, UnknownPrice
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from tests.conftest import CountingServer
 
 QUESTION = "How many people does the ferry to Ellery Island carry?"
