@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation, localcontext
 
 from shoestring.budget.amount import MAX_UNITS, Amount, Caps, check_units, dollars
 
-# Digits enough to round any sum below MAX_UNITS nanodollars exactly.
-_DIGITS = 60
+# Digits enough to round any sum below MAX_UNITS nanodollars exactly, whatever context the caller
+# works in.
+_EXACT = Context(prec=60)
 _NANODOLLAR = Decimal("1e-9")
 
 
@@ -106,6 +107,5 @@ def _nanodollars(usd: object) -> int:
     if amount > dollars(MAX_UNITS):
         msg = "usd must be below 2**63 nanodollars (9,223,372,036.85 dollars)"
         raise ValueError(msg)
-    with localcontext() as context:
-        context.prec = _DIGITS
+    with localcontext(_EXACT):
         return int(amount.quantize(_NANODOLLAR, rounding=ROUND_FLOOR).scaleb(9))

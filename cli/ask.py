@@ -5,33 +5,50 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 
-from shoestring.cli.errors import fail, one_line_errors
+from shoestring.cli.errors import BadInput
 from shoestring.cli.progress import counting, waiting
 from shoestring.cli.render import show_answer
+from shoestring.cli.text import one_line, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
     from shoestring.budget import Budget, Ledger
     from shoestring.graphs import Answer
-    from shoestring.tools import Index
+    from shoestring.tools import Index, Skipped
 
 DEFAULT_TOKENS = 6_000
 """The cap where none is given: enough for each route once, on the default knobs."""
 
+LARGEST_EMBEDDED = 4_000_000
+"""Characters that are embedded on a laptop within minutes; more is searched by words alone."""
+
+SKIPPED_SHOWN = 5
+LONGEST_SKIPPED = 200  # characters
+
 
 def ask(
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders to answer from.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders to answer from.")
+    ],
+    *,
     tokens: Annotated[
-        int | None, typer.Option(help=f"Cap on tokens, in and out. [default: {DEFAULT_TOKENS}]")
+        int | None,
+        typer.Option(
+            help="Cap on tokens, in and out.", show_default=f"{DEFAULT_TOKENS} if nothing is capped"
+        ),
     ] = None,
     usd: Annotated[str | None, typer.Option(help="Cap on dollars, such as 0.002.")] = None,
     calls: Annotated[int | None, typer.Option(help="Cap on model calls.")] = None,
@@ -41,24 +58,23 @@ def ask(
     ] = "local",
     index: Annotated[
         Path | None,
-        typer.Option(
-            help="Where the index is kept. [default: the user's cache, one a set of paths]"
-        ),
+        typer.Option(help="Folder of the index.", show_default="one a set of paths, in the cache"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Answer QUESTION from the files at PATHS, within a budget that cannot be passed."""
-    with one_line_errors():
-        if not question.strip():
-            fail("the question is empty: ask something")
-        budget = _budget(tokens, usd, calls, seconds)
-        chat = _model(model)
-        with _index(paths, index) as searchable:
-            answer, ledger = _answer(question, chat, searchable, budget)
-        if as_json:
-            typer.echo(json.dumps(as_object(answer, ledger), ensure_ascii=False))
-        else:
-            show_answer(Console(), answer, ledger)
+    """Answer QUESTION from the files at PATH, within a budget that cannot be passed."""
+    if not question.strip():
+        raise BadInput("the question is empty: ask something")
+    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
+    asked = question.encode(errors="replace").decode()
+    budget = _budget(tokens, usd, calls, seconds)
+    chat = _model(model)
+    with _index(paths, index) as searchable:
+        answer, ledger = _answer(asked, chat, searchable, budget)
+    if as_json:
+        write(json.dumps(as_object(answer, ledger), ensure_ascii=False))
+    else:
+        show_answer(Console(), answer, ledger)
 
 
 def _budget(
@@ -80,6 +96,36 @@ def _model(spec: str) -> BaseChatModel | None:
         return load_model(spec)
 
 
+def _index(paths: list[Path], where: Path | None) -> Index:
+    """Bring the index of these paths up to date; then tell what was not read."""
+    from shoestring.tools import Index, read
+
+    skipped: list[Skipped] = []
+    documents, small = _measured(read(paths, on_skip=skipped.append))
+    embeddings = _embeddings() if small else None
+    index = Index.open(where or _home(paths, embeddings), embeddings)
+    try:
+        with counting("Indexing", "passages") as advance:
+            index.update(documents, progress=advance)
+    except BaseException:
+        index.close()
+        raise
+    _tell(skipped, small=small)
+    return index
+
+
+def _measured(documents: Iterator[Document]) -> tuple[Iterator[Document], bool]:
+    """Return the documents, and whether they are few enough to embed; not all of them are held."""
+    held: list[Document] = []
+    characters = 0
+    for document in documents:
+        held.append(document)
+        characters += len(document.page_content)
+        if characters > LARGEST_EMBEDDED:
+            return chain(held, documents), False
+    return iter(held), True
+
+
 def _embeddings() -> Embeddings | None:
     """Return the packaged embedder, or None: without it the index is lexical."""
     from shoestring.models import MissingExtra, local_embeddings
@@ -91,27 +137,24 @@ def _embeddings() -> Embeddings | None:
         return None
 
 
-def _index(paths: list[Path], where: Path | None) -> Index:
-    from shoestring.tools import Index, read
-
-    embeddings = _embeddings()
-    index = Index.open(where or _home(paths, embeddings), embeddings)
-    stderr = Console(stderr=True)
-    try:
-        with counting("Indexing") as advance:
-            documents = read(paths, on_skip=lambda s: stderr.print(f"[dim]skipped {s}[/]"))
-            index.update(documents, progress=advance)
-    except BaseException:
-        index.close()
-        raise
-    return index
-
-
 def _home(paths: list[Path], embeddings: Embeddings | None) -> Path:
     """Return the folder of the index of these paths in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     named = "\0".join([*sorted(str(path.resolve()) for path in paths), repr(embeddings is None)])
-    return cache / "shoestring" / "index" / hashlib.sha256(named.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
+    return cache / "shoestring" / "index" / digest[:16]
+
+
+def _tell(skipped: list[Skipped], *, small: bool) -> None:
+    if not small:
+        size = f"more than {LARGEST_EMBEDDED:,} characters"
+        typer.echo(f"{size}: searched by words, not by meaning", err=True)
+    # Nobody expects hidden files to be read.
+    told = [one for one in skipped if not Path(one.source).name.startswith(".")]
+    for one in told[:SKIPPED_SHOWN]:
+        typer.echo(one_line(f"skipped {one.source}: {one.reason}", LONGEST_SKIPPED), err=True)
+    if len(told) > SKIPPED_SHOWN:
+        typer.echo(f"skipped {len(told) - SKIPPED_SHOWN:,} more", err=True)
 
 
 def _answer(

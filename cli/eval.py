@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shoestring.cli.errors import fail, one_line_errors
+from shoestring.cli.errors import BadInput
 from shoestring.cli.progress import counting
+from shoestring.cli.text import printable
+from shoestring.cli.trim import Fill  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from shoestring.evals.trimming import Row
 
+# Figures of a row with the least width of each, so that the tables of all sets line up.
+_COLUMNS = {
+    "budget": 6, "answers": 7, "gold": 5, "95 %": 7, "oracle": 6, "used": 6, "of": 6, "over": 4, "ms": 6,
+}  # fmt: skip
 _WIDTH = 130  # characters of the table where it is not written to a terminal
 
 eval_app = typer.Typer(help="Measure on cases with known answers.", no_args_is_help=True)
@@ -39,61 +48,71 @@ def trim(
     limit: Annotated[
         int | None, typer.Option(help="Cases a set, chosen by the hash of their ids.")
     ] = None,
-    fill: Annotated[str, typer.Option(help='The trimmer\'s, "relevant" or "budget".')] = "budget",
+    fill: Annotated[Fill, typer.Option(help="As for `shoestring trim`.")] = "budget",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the rows to this file.")
     ] = None,
 ) -> None:
     """Measure which evidence survives trimming, beside whole passages by BM25."""
-    with one_line_errors():
-        from shoestring.evals.cases import choose, read_cases
-        from shoestring.evals.trimming import Room, measure, methods
+    from shoestring.evals.cases import choose, read_cases
+    from shoestring.evals.trimming import Room, measure, methods
 
-        if fill not in ("relevant", "budget"):
-            fail(f'--fill is "relevant" or "budget", not {fill!r}')
-        if limit is not None and limit < 1:
-            fail(f"--limit must be 1 or more, not {limit}")
-        rooms = [Room.parse(budget) for budget in budgets.split(",")]
-        names = _names(suite, sets, split)
-        measured = methods("budget" if fill == "budget" else "relevant")
-        rows: list[Row] = []
-        with counting("measuring") as progress:
-            for done, name in enumerate(names):
-                progress(done, len(names))
-                cases = choose(read_cases(suite / name, split), limit)
-                rows.extend(measure(name, cases, rooms, measured))
-        if json_file is not None:
-            text = json.dumps([asdict(row) for row in rows], indent=1)
-            json_file.write_text(f"{text}\n", encoding="utf-8")
-        _show(rows)
+    if limit is not None and limit < 1:
+        raise BadInput(f"--limit must be 1 or more, not {limit}")
+    rooms = [Room.parse(budget) for budget in budgets.split(",")]
+    names = _names(suite, sets, split)
+    measured = methods(fill)
+    rows: list[Row] = []
+    with counting("Measuring", "sets") as progress:
+        for done, name in enumerate(names):
+            progress(done, len(names))
+            cases = choose(read_cases(suite / name, split), limit)
+            rows.extend(measure(name, cases, rooms, measured))
+    if json_file is not None:
+        text = json.dumps([asdict(row) for row in rows], indent=1)
+        json_file.write_text(f"{text}\n", encoding="utf-8")
+    _show(rows)
 
 
 def _names(suite: Path, sets: str, split: str) -> list[str]:
     if not suite.is_dir():
-        fail(f"{suite}: no such folder")
+        raise BadInput(f"{suite}: no such folder")
     there = sorted(at.parent.name for at in suite.glob(f"*/{split}.jsonl.gz"))
     if not there:
-        fail(f"{suite}: holds no <set>/{split}.jsonl.gz")
+        raise BadInput(f"{suite}: holds no <set>/{split}.jsonl.gz")
     names = [name.strip() for name in sets.split(",") if name.strip()] or there
     for name in names:
         if name not in there:
-            fail(f"no set {name!r} in {suite}; there are {', '.join(there)}")
+            raise BadInput(f"no set {name!r} in {suite}; there are {', '.join(there)}")
     return names
 
 
 def _show(rows: Sequence[Row]) -> None:
+    """Print a table a set: at 80 columns one table of all would not fit."""
     from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width
+        console = Console(width=_WIDTH)
+    for number, (name, group) in enumerate(groupby(rows, lambda row: row.set)):
+        of_set = list(group)
+        items = of_set[0].items
+        cases = f"  {items:,} {'case' if items == 1 else 'cases'}"
+        console.print(Text.assemble("\n" if number else "", (printable(name), "bold"), cases))
+        console.print(_table(of_set))
+
+
+def _table(rows: Sequence[Row]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("set", no_wrap=True)
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("method", no_wrap=True)
-    for column in ("budget", "answers", "gold", "95 %", "oracle", "used", "of", "over", "ms", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for column, width in _COLUMNS.items():
+        table.add_column(column, justify="right", no_wrap=True, min_width=width)
     for row in rows:
         low_high = row.interval
         table.add_row(
-            row.set,
             row.method,
             row.budget,
             _percent(row.answer_recall),
@@ -104,13 +123,9 @@ def _show(rows: Sequence[Row]) -> None:
             f"{row.tokens_limit:,.0f}",
             str(row.over_budget),
             f"{row.ms_per_query:.1f}",
-            str(row.items),
             style="bold" if row.method == "trim" else None,
         )
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no width
-        console = Console(width=_WIDTH)
-    console.print(table)
+    return table
 
 
 def _percent(share: float | None) -> str:

@@ -9,10 +9,12 @@ import typer
 from shoestring import __version__
 from shoestring.cli.ask import ask
 from shoestring.cli.doctor import doctor
+from shoestring.cli.errors import OneLineErrors
 from shoestring.cli.eval import eval_app
 from shoestring.cli.trim import trim
 
 app = typer.Typer(
+    cls=OneLineErrors,
     name="shoestring",
     help="Agents that live within their means.",
     no_args_is_help=True,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shoestring.cli.errors import fail, one_line_errors
+from shoestring.cli.errors import BadInput
+from shoestring.cli.text import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shoestring.tools.trim import Dropped, Trimmed
+
+Fill = Literal["relevant", "budget"]
 
 _PROBE = 8_192  # bytes in which a NUL says that a file is no text
 _LARGEST = 200_000_000  # bytes
@@ -26,51 +29,45 @@ def trim(
     query: Annotated[str, typer.Option("--query", "-q", help="What the text is needed for.")],
     tokens: Annotated[int, typer.Option("--tokens", "-n", help="Room, in o200k_base tokens.")],
     fill: Annotated[
-        str, typer.Option(help='"relevant" stops where relevance ends, "budget" uses the room.')
+        Fill, typer.Option(help="relevant stops where relevance ends, budget uses the room.")
     ] = "relevant",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Trim a text to what tells most about a question, within a number of tokens."""
-    with one_line_errors():
-        from langchain_core.documents import Document
+    from langchain_core.documents import Document
 
-        from shoestring.tools.trim import trim as trim_documents
+    from shoestring.tools.trim import trim as trim_documents
 
-        if fill not in ("relevant", "budget"):
-            fail(f'--fill is "relevant" or "budget", not {fill!r}')
-        if tokens < 0:
-            fail(f"--tokens must be 0 or more, not {tokens}")
-        if not query.strip():
-            fail("the query is empty: say what the text is needed for, --query '…'")
-        name, text = _read(file)
-        document = Document(text, metadata={"source": name})
-        # typer hands surrogates over for bytes that are no UTF-8.
-        asked = query.encode(errors="replace").decode()
-        trimmed = trim_documents(
-            [document], asked, tokens, fill="budget" if fill == "budget" else "relevant"
-        )
-        _write(trimmed, as_json=as_json)
+    if tokens < 0:
+        raise BadInput(f"--tokens must be 0 or more, not {tokens}")
+    if not query.strip():
+        raise BadInput("the query is empty: say what the text is needed for, --query '…'")
+    name, text = _read(file)
+    document = Document(text, metadata={"source": name})
+    # Bytes of the command line that are no UTF-8 come as lone surrogates.
+    asked = query.encode(errors="replace").decode()
+    _write(trim_documents([document], asked, tokens, fill=fill), as_json=as_json)
 
 
 def _read(file: str) -> tuple[str, str]:
     """Read text, invalid UTF-8 replaced; give its name and the text."""
     if file == "-":
         if sys.stdin.isatty():
-            fail("no text: name a file, or pipe text in")
+            raise BadInput("no text: name a file, or pipe text in")
         name, data = "stdin", sys.stdin.buffer.read(_LARGEST + 1)
     else:
         path = Path(file)
         if path.is_dir():
-            fail(f"{file}: is a folder; `shoestring ask` reads folders")
+            raise BadInput(f"{file}: is a folder; `shoestring ask` reads folders")
         with path.open("rb") as stream:
             name, data = file, stream.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        fail(f"{name}: more than {_LARGEST // 1_000_000} MB; split it first")
+        raise BadInput(f"{name}: more than {_LARGEST // 1_000_000} MB; split it first")
     if b"\0" in data[:_PROBE]:
-        fail(f"{name}: is binary; give text")
+        raise BadInput(f"{name}: is binary; give text")
     text = data.decode("utf-8-sig", errors="replace")
     if not text.strip():
-        fail(f"{name}: is empty")
+        raise BadInput(f"{name}: is empty")
     return name, text
 
 
@@ -97,17 +94,14 @@ def _write(trimmed: Trimmed, *, as_json: bool) -> None:
         )
     else:
         output = trimmed.text
-        whole = len(trimmed.documents), len(trimmed.dropped)
+        kept, dropped = len(trimmed.documents), len(trimmed.dropped)
         typer.echo(
-            f"{trimmed.tokens:,} of {trimmed.limit:,} tokens; kept {whole[0]} pieces, "
-            f"left out {whole[1]}; relevance {trimmed.score:.2f}",
+            f"{trimmed.tokens:,} of {trimmed.limit:,} tokens; "
+            f"kept {kept:,} of {kept + dropped:,} pieces; relevance {trimmed.score:.2f}",
             err=True,
         )
     if output:
-        ending = "" if output.endswith("\n") else "\n"
-        # Bytes: the terminal's encoding must not decide what a pipe carries.
-        sys.stdout.buffer.write(f"{output}{ending}".encode(errors="replace"))
-        sys.stdout.buffer.flush()
+        write(output)
 
 
 def _rows(dropped: Iterable[Dropped]) -> Iterable[dict[str, object]]:

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 HOME = Path(".demo")
 BUDGETS = (6_000, 1_500, 300)
 QUESTIONS = (
-    "What does the pass statement do?",
-    "Which exception does a failed assert statement raise?",
-    "Which method is called to delete an item with del x[key]?",
+    "Which statement terminates the nearest enclosing loop?",
+    "Which operator tests for object identity?",
+    "What is the largest planet of the solar system?",  # the language reference does not say
 )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoestring.graphs.prompts import NO_ANSWER, join_pieces, passages
+from shoestring.tools.bm25 import stem
+from shoestring.tools.score import STOP_WORDS
 from shoestring.tools.words import words
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ SUPPORT = 0.5
 
 Half: a true paraphrase of one sentence keeps its nouns and verbs; text made up from nothing does not.
 """
+
+VERDICTS = frozenset({"yes", "no"})
+"""Answers that need not stand in the sources word for word (English)."""
+
+HEDGES = frozenset({"answer", "question", "source", "sources", "text"})
+"""Words about answering, not an answer."""
 
 MOST_SOURCES = 3
 """Sources named for an answer that cites none itself."""
@@ -58,8 +66,8 @@ def check(
 
     The draft passes when it is not empty, not truncated and no admission that the sources hold no answer;
     when every `[n]` in it names a source; when its names, numbers and identifiers stand in the cited
-    spans (in all that was shown, where it cites none) or in the question; and when at least `SUPPORT`
-    of its words do.
+    spans (in all that was shown, where it cites none) or in the question; when at least `SUPPORT` of
+    its words do ("yes" and "no" aside); and when it says more than the question did.
 
     Args:
         answer: The model's text.
@@ -86,8 +94,11 @@ def check(
     problems += [
         f"{fact!r} does not stand in the sources" for fact in _facts(text) if not known.holds(fact)
     ]
-    said = words(text)
-    share = sum(word in known.terms for word in said) / len(said)
+    said = [word for word in words(text) if word not in VERDICTS]
+    asked = {stem(word) for word in words(question)}
+    if said and all(stem(word) in asked or word in STOP_WORDS or word in HEDGES for word in said):
+        problems.append("the answer says no more than the question")
+    share = sum(word in known.terms for word in said) / len(said) if said else 1.0
     if share < SUPPORT:
         problems.append(f"only {share:.0%} of the answer's words stand in the sources")
     return Verdict(tuple(problems), tuple(cited or _closest(said, shown)))
@@ -149,7 +160,7 @@ def _closest(said: Sequence[str], shown: Sequence[Document]) -> list[Document]:
     overlap = [len(wanted.intersection(words(piece.page_content))) for piece in shown]
     best = sorted(range(len(shown)), key=lambda i: (-overlap[i], i))[:MOST_SOURCES]
     least = max(overlap, default=0) / 2
-    return [shown[i] for i in sorted(best) if overlap[i] and overlap[i] >= least]
+    return [shown[i] for i in sorted(best) if overlap[i] and overlap[i] >= least] or list(shown[:1])
 
 
 def _whole(piece: Document) -> str:

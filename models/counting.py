@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LONGEST_BLANK = 50_000
 _BLANK_RUN = re.compile(rf"\s{{{_LONGEST_BLANK}}}")
 
+_HARMONY = "o200k_harmony"
+
 # Sorting the combining marks of a text is quadratic in the length of a run of them, hence pieces; a
 # mark composed across a cut can change the size by less than two characters.
 _NORMALISED_PIECE = 1_024
@@ -167,9 +169,12 @@ def counter_for(model: BaseChatModel, name: str | None = None) -> TokenCounter:
 
         named = name or getattr(model, "model_name", None)
         try:
-            return counter(encoding_name_for_model(named)) if named else ByteBound()
+            vocabulary = encoding_name_for_model(named) if named else ""
         except KeyError:
-            return ByteBound()
+            vocabulary = ""
+        # gpt-oss: any server's model, whose chat format opens with a system message of its own.
+        if vocabulary and vocabulary != _HARMONY:
+            return counter(vocabulary)
     return ByteBound()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -172,11 +173,17 @@ class Dispatch:
 
     def label(self) -> dict[str, Any]:
         """What each reservation says of the call."""
-        return {"what": self.name, "token_price": self.price.token_price if self.price else 0}
+        return {"what": self.name, "token_price": self._token_price}
+
+    @property
+    def _token_price(self) -> int:
+        """Nanodollars a token costs at the dearest; 0 where no price is known."""
+        return self.price.token_price if self.price else 0
 
     @contextlib.contextmanager
     def sent(self, hold: Hold) -> Generator[BaseChatModel]:
         """The model to call, limited; on leaving, the hold is settled by what is known."""
+        handled = sys.exception()
         with hold:
             self._grow(hold)
             set_limit(
@@ -190,7 +197,7 @@ class Dispatch:
             try:
                 yield self.model
             except BaseException as error:
-                self._settle_error(hold, error)
+                self._settle_error(hold, error, handled)
                 raise
             # Not every provider says why an answer ended; a report that comes last is whole.
             self.complete = self.complete or self.reported
@@ -236,7 +243,8 @@ class Dispatch:
 
     def _affordable(self, held: Amount) -> int:
         """Output tokens each answer may have by what is left and what the call already holds."""
-        room, attempts = self.terms.ledger.affordable(), self.terms.provider.attempts
+        room = self.terms.ledger.affordable(token_price=self._token_price)
+        attempts = self.terms.provider.attempts
         fits = self.limits.wanted
         if room.tokens is not None:
             free = room.tokens + held.tokens - self.prompt * attempts
@@ -277,10 +285,13 @@ class Dispatch:
             basis="measured",
         )
 
-    def _settle_error(self, hold: Hold, error: BaseException) -> None:
-        if not self.answered and never_connected(error):
+    def _settle_error(
+        self, hold: Hold, error: BaseException, handled: BaseException | None
+    ) -> None:
+        provider = self.terms.provider
+        if not self.answered and never_connected(error, provider, handled):
             hold.release()
-        elif not self.answered and (why := was_refused(error, self.terms.provider)):
+        elif not self.answered and (why := was_refused(error, provider, handled)):
             hold.settle(Amount(calls=1), basis="measured", detail=f"{why}: not billed")
         else:
             self._settle(hold, f"ended by {type(error).__name__}: its cost is unknown")

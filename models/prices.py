@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Dollars for a million tokens, which prices are quoted in, are a thousand nanodollars a token.
 _NANODOLLARS_PER_RATE = 1_000
 _NANODOLLARS_PER_DOLLAR = 10**9
+# Exact for any rates and tokens, and the same whatever context the caller works in.
+_EXACT = Context(prec=60)
 # A price that changes while a call is under way is reserved for too.
 _LONGEST_CALL = timedelta(hours=1)
 
@@ -101,10 +103,11 @@ class Price:
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """The most a call of these tokens may cost, in nanodollars, rounded up."""
         rates = self._rates(input_tokens)
-        return _up(
-            (rates.input * input_tokens + rates.output * output_tokens) * _NANODOLLARS_PER_RATE
-            + self.request * _NANODOLLARS_PER_DOLLAR
-        )
+        with localcontext(_EXACT):
+            return _up(
+                (rates.input * input_tokens + rates.output * output_tokens) * _NANODOLLARS_PER_RATE
+                + self.request * _NANODOLLARS_PER_DOLLAR
+            )
 
     def output_within(self, input_tokens: int, nanodollars: int) -> int | None:
         """Output tokens that `nanodollars` buy after the input.
@@ -112,16 +115,18 @@ class Price:
         None: as many as you like; below zero: they do not even buy the input.
         """
         left = nanodollars - self.bound(input_tokens, 0)
-        rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
         if left < 0:
             return -1
-        return int(left / rate) if rate else None
+        with localcontext(_EXACT):
+            rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
+            return int(left / rate) if rate else None
 
     @property
     def token_price(self) -> int:
         """Nanodollars of one token at the dearest rate there is, rounded up."""
         every = (_Rates(0, self.input, self.output), *self._tiers)
-        return _up(max(max(one.input, one.output) for one in every) * _NANODOLLARS_PER_RATE)
+        with localcontext(_EXACT):
+            return _up(max(max(one.input, one.output) for one in every) * _NANODOLLARS_PER_RATE)
 
     def cost(self, usage: Mapping[str, Any]) -> int:
         """What a call cost by the usage its provider reported, in nanodollars, rounded up.
@@ -132,10 +137,11 @@ class Price:
         Args:
             usage: LangChain's `UsageMetadata`.
         """
-        billed = self._billed(usage) if self._model else None
-        if billed is None:
-            return self.bound(usage["input_tokens"], usage["output_tokens"])
-        return _up(billed * _NANODOLLARS_PER_DOLLAR)
+        with localcontext(_EXACT):
+            billed = self._billed(usage) if self._model else None
+            if billed is not None:
+                return _up(billed * _NANODOLLARS_PER_DOLLAR)
+        return self.bound(usage["input_tokens"], usage["output_tokens"])
 
     def _rates(self, input_tokens: int) -> _Rates:
         """The dearest rates a prompt of at most so many tokens may meet."""

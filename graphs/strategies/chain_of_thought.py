@@ -30,11 +30,11 @@ class ChainOfThought:
         success: Prior chance of a right answer.
     """
 
-    context: int = 1_000
+    context: int = 800
     least: int = 600
-    thought: int = 256
-    answer_context: int = 400
-    output: int = 128
+    thought: int = 192
+    answer_context: int = 256
+    output: int = 96
     success: float = 0.6
     name: str = "chain_of_thought"
     needs_model: bool = True
@@ -43,7 +43,7 @@ class ChainOfThought:
     def _steps(self) -> tuple[Step, ...]:
         return (
             Step("think", think_prompt, self.context, self.least, self.thought),
-            Step("answer", answer_prompt, self.answer_context, self.least // 2, self.output),
+            Step("answer", answer_prompt, self.answer_context, self.answer_context, self.output),
         )
 
     def forecast(self, question: str, meter: Meter | None) -> Forecast:

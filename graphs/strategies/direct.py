@@ -25,9 +25,9 @@ class Direct:
         success: Prior chance of a right answer.
     """
 
-    context: int = 400
+    context: int = 256
     least: int = 160
-    output: int = 128
+    output: int = 96
     success: float = 0.5
     name: str = "direct"
     needs_model: bool = True

@@ -17,6 +17,8 @@ from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools import trim
+from shoestring.tools.bm25 import stem
+from shoestring.tools.score import STOP_WORDS
 from shoestring.tools.words import words
 
 if TYPE_CHECKING:
@@ -34,12 +36,14 @@ class Quote:
 
     Args:
         context: Tokens of excerpts at most.
-        threshold: Abstain where the excerpts cover less of the question than this share; see `coverage`.
+        threshold: Abstain where the excerpts cover less of the question than this share. The default
+            separates excerpts that hold an answer from those that do not best, by
+            `python benchmarks/quote_threshold.py SUITE_DIR`; see `coverage`.
         success: Prior chance of a right answer.
     """
 
     context: int = 160
-    threshold: float = 0.5
+    threshold: float = 0.55
     success: float = 0.2
     name: str = "quote"
     needs_model: bool = False
@@ -96,22 +100,24 @@ def render_excerpts(documents: Sequence[Document]) -> str:
 def coverage(question: str, excerpts: Sequence[Document], documents: Sequence[Document]) -> float:
     """Return the share of the question's terms that stand in the excerpts, rare terms counting more.
 
-    A term weighs its inverse document frequency among the retrieved documents, ln(1 + N / n): words
-    that every document holds say little about whether these answer the question.
+    Terms are compared by their stems, stop words left out. A term weighs its inverse document
+    frequency among the retrieved documents, ln(1 + N / n): what every document holds says little
+    about whether these answer the question.
 
     Returns:
         A share in [0, 1]; 0 where there are no excerpts or the question has no terms.
     """
-    terms = set(words(question))
+    asked = words(question)
+    terms = {stem(term) for term in [t for t in asked if t not in STOP_WORDS] or asked}
     if not terms or not excerpts:
         return 0.0
-    frequency: Counter[str] = Counter()
-    for document in documents:
-        frequency.update(terms.intersection(words(_titled(document))))
+    frequency = Counter(term for document in documents for term in terms & _stems(document))
     weight = {term: math.log1p(len(documents) / max(1, frequency[term])) for term in terms}
-    found = terms.intersection(term for piece in excerpts for term in words(_titled(piece)))
+    found = terms & set[str]().union(*map(_stems, excerpts))
     return sum(weight[term] for term in found) / sum(weight.values())
 
 
-def _titled(document: Document) -> str:
-    return f"{document.metadata.get('title', '')}\n{document.page_content}"
+def _stems(document: Document) -> set[str]:
+    return {
+        stem(t) for t in words(f"{document.metadata.get('title', '')}\n{document.page_content}")
+    }

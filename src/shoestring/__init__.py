@@ -17,12 +17,14 @@ if TYPE_CHECKING:
         BudgetError,
         BudgetExceeded,
         Hold,
+        HoldSettled,
         Ledger,
+        LedgerClosed,
         MemoryStore,
         Receipt,
     )
     from shoestring.graphs import BudgetContext, build_assistant
-    from shoestring.models import LocalChatModel, guard, load_model, local_embeddings
+    from shoestring.models import LocalChatModel, Price, guard, load_model, local_embeddings
     from shoestring.tools import Index, IndexRetriever, TrimCompressor, Trimmed, read, split, trim
 
 __version__ = "0.1.0"
@@ -37,12 +39,15 @@ _HOME = {
     "BudgetError": "budget",
     "BudgetExceeded": "budget",
     "Hold": "budget",
+    "HoldSettled": "budget",
     "Index": "tools",
     "IndexRetriever": "tools",
     "Ledger": "budget",
+    "LedgerClosed": "budget",
     "LocalChatModel": "models",
     "MemoryStore": "budget",
     "Planner": "agents",
+    "Price": "models",
     "Receipt": "budget",
     "Route": "agents",
     "TrimCompressor": "tools",
@@ -65,12 +70,15 @@ __all__ = [
     "BudgetError",
     "BudgetExceeded",
     "Hold",
+    "HoldSettled",
     "Index",
     "IndexRetriever",
     "Ledger",
+    "LedgerClosed",
     "LocalChatModel",
     "MemoryStore",
     "Planner",
+    "Price",
     "Receipt",
     "Route",
     "TrimCompressor",

@@ -243,7 +243,7 @@ def test_a_thread_keeps_its_messages_and_its_budget(server: CountingServer, tmp_
             server.model(),
             DOCUMENTS,
             budget=Budget(tokens=1_500),
-            thread_budget=Budget(tokens=2_000),
+            thread_budget=Budget(tokens=1_000),
             ledgers=store,
             checkpointer=saver,
         )
@@ -252,7 +252,7 @@ def test_a_thread_keeps_its_messages_and_its_budget(server: CountingServer, tmp_
     assert [len(r["messages"]) for r in results] == [2, 4, 6, 8, 10]
     assert results[0]["kind"] == "generated"
     assert (results[-1]["kind"], results[-1]["stopped_by"]) == ("quote", "tokens")
-    assert server.billed == store.ledger("thread-t").spent.tokens <= 2_000
+    assert server.billed == store.ledger("thread-t").spent.tokens <= 1_000
 
 
 def test_rewinding_never_refunds(server: CountingServer) -> None:

@@ -60,6 +60,21 @@ def test_what_they_do_not_say_is_named(answer: str, told: str) -> None:
     assert told in problems(answer)
 
 
+def test_an_echo_of_the_question_is_no_answer() -> None:
+    """Words of the question, in whatever order, answer nothing."""
+    asked = "How many people does the ferry carry?"
+    assert "no more than the question" in problems("The ferry carries many people.", asked)
+    assert "no more than the question" in problems("The source of the answer is the ferry.", asked)
+    assert problems("The ferry carries 120 people.", asked) == ""
+
+
+def test_yes_and_no_are_answers() -> None:
+    """A plain yes need not stand in the sources; the first span shown is named for it."""
+    verdict = check("Yes.", question="Is there a ferry?", context=CONTEXT, shown=CONTEXT)
+    assert verdict.problems == ()
+    assert verdict.cited == (HERON,)
+
+
 def test_a_truncated_answer_fails() -> None:
     """An answer that was cut off is not handed over as whole."""
     assert "cut off" in problems("The ferry carries", truncated=True)

@@ -283,6 +283,21 @@ def test_dollars_are_a_cap_too(server: CountingServer) -> None:
         model.invoke("hello")
 
 
+def test_a_reserve_in_tokens_is_kept_in_money_from_the_first_call_on() -> None:
+    """The first call is offered what is left beside the reserve at this model's price."""
+    price = Price(input=1, output=2)  # 2,000 nanodollars a token at the dearest
+    ledger = Ledger(Budget(usd="0.002", answer_reserve=900))
+    model = Fake(usage={"input_tokens": 5, "output_tokens": 3, "total_tokens": 8})
+    asked: list[Amount] = []
+    reserve = ledger.reserve
+
+    guard(model, ledger, output_field="max_tokens", price=price).invoke("hello")
+    (line,) = ledger.receipt.lines
+    assert asked == []
+    assert reserve is not None
+    assert 0 < line.reserved.nanodollars <= 2_000_000 - 900 * 2_000
+
+
 def test_calls_are_a_cap_too(server: CountingServer) -> None:
     """A budget of two calls sends two requests."""
     model = guard(server.model(), Ledger(Budget(calls=2)))
@@ -425,6 +440,24 @@ def test_a_connection_that_was_never_made_is_free() -> None:
         guard(model, ledger).invoke("hello")
     assert ledger.spent == Amount()
     assert ledger.held == Amount()
+
+
+@pytest.mark.parametrize("first", ["refused", "unconnected"])
+def test_a_call_is_not_judged_by_the_failure_it_stands_in_for(
+    server: CountingServer, first: str
+) -> None:
+    """Called again from an `except`, the second call's error carries the first: it is billed still."""
+    ledger = Ledger(Budget(tokens=10_000))
+    url = "http://127.0.0.1:1/v1" if first == "unconnected" else server.url
+    server.behave = 429
+    try:
+        guard(server.model(base_url=url), ledger).invoke("hello")
+    except openai.APIError:
+        server.behave = "hang"
+        with pytest.raises(openai.APITimeoutError):
+            guard(server.model(request_timeout=0.2), ledger).invoke("hello")
+    assert ledger.spent.tokens >= server.billed > 0
+    assert ledger.receipt.lines[-1].basis == "presumed"
 
 
 def test_a_timeout_charges_the_hold(server: CountingServer) -> None:

@@ -205,7 +205,18 @@ def test_only_a_connection_that_was_never_made_is_recognised() -> None:
     """A reset connection may have carried the request."""
     wrapped = RuntimeError("wrapped")
     wrapped.__context__ = socket.gaierror()
-    assert never_connected(wrapped)
-    assert never_connected(ConnectionRefusedError())
-    assert not never_connected(ConnectionResetError())
-    assert not never_connected(TimeoutError())
+    openai = PROVIDERS[0]
+    assert never_connected(wrapped, openai)
+    assert never_connected(ConnectionRefusedError(), openai)
+    assert not never_connected(ConnectionResetError(), openai)
+    assert not never_connected(TimeoutError(), openai)
+
+
+def test_of_several_attempts_the_last_ones_end_says_nothing_of_the_first() -> None:
+    """Where a client retries by itself, only its own word that it did not makes a refusal free."""
+    bedrock = next(entry for entry in PROVIDERS if entry.attempts > 1)
+    refused: dict[str, Any] = {"HTTPStatusCode": 429, "RetryAttempts": 4}
+    assert not never_connected(ConnectionRefusedError(), bedrock)
+    assert was_refused(StatusError(response={"ResponseMetadata": refused}), bedrock) == ""
+    refused["RetryAttempts"] = 0
+    assert was_refused(StatusError(response={"ResponseMetadata": refused}), bedrock) == "HTTP 429"
