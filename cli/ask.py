@@ -41,7 +41,7 @@ LONGEST_SKIPPED = 200  # characters
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files and folders to answer from.")
+        list[Path], typer.Argument(metavar="PATH", help="Files and folders to answer from.")
     ],
     *,
     tokens: Annotated[

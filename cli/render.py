@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ LONGEST_CITED = 240
 LONGEST_DETAIL = 400
 """Characters of a line of the receipt: it may quote a question or a provider."""
 
+_MARK = re.compile(r"\s*(?:(?:[-*+]|\d{1,3}[.)])\s+)?")
+_STARTERS = "#-*+|>`~:="
+"""What a line of prose does not start with; it is a heading, a list, a table, code."""
+_LETTERS = 0.8
+"""Share of letters and spaces from which a line is taken for prose and not for code."""
+
 _INDENT = (0, 0, 0, 2)
 _SMALL_GAP = 2
 """Characters between two excerpts that are only a break: more was left out, and is shown as "…"."""
@@ -38,7 +45,7 @@ def show_answer(console: Console, answer: Answer, ledger: Ledger) -> None:
     """Print the answer, its sources, and the receipt with what each cap has left."""
     kind = answer["kind"]
     head = Text(kind, KIND_STYLE[kind])
-    if answer["route"] and answer["route"] != kind:
+    if kind == "generated":
         head.append(f" by {answer['route']}", "not bold default")
     if answer["stopped_by"]:
         head.append(f" · stopped by the cap on {answer['stopped_by']}", "dim")
@@ -62,26 +69,45 @@ class _Barred:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width - 2
-        for line in _refilled(self.text.splitlines(), width):
-            for part in Text(line).wrap(console, width) or [Text()]:
+        for line in _refilled(self.text.expandtabs(4).splitlines(), width):
+            hang = min(_hang(line), width // 2)
+            parts = Text(line[hang:]).wrap(console, width - hang) or [Text()]
+            for number, part in enumerate(parts):
                 part.rstrip()
-                yield Text.assemble(("│ ", "yellow"), part)
+                yield Text.assemble(("│ ", "yellow"), " " * hang if number else line[:hang], part)
 
 
 def _refilled(lines: list[str], width: int) -> list[str]:
-    """Join what an author wrapped wider than the screen, so that it wraps once and not twice.
+    """Join prose that its author wrapped wider than the screen, so that it wraps once, not twice.
 
-    >>> _refilled(["a line as wide", "as its author liked", "", "    code = 'is left alone'"], 12)
-    ['a line as wide as its author liked', '', "    code = 'is left alone'"]
+    >>> _refilled(["- a line as wide", "  as its author liked", "", "it = [is, left, alone]"], 12)
+    ['- a line as wide as its author liked', '', 'it = [is, left, alone]']
     """
     filled: list[str] = []
+    wide = False
     for line in lines:
-        flows = line[:1].isalnum() and filled and filled[-1][:1].isalnum()
-        if flows and len(filled[-1]) > width:
-            filled[-1] += f" {line}"
+        text = line.lstrip()
+        if wide and _flows(filled[-1], line):
+            filled[-1] += f" {text}"
         else:
             filled.append(line)
+            wide = len(line) > width
     return filled
+
+
+def _flows(before: str, line: str) -> bool:
+    text = line.lstrip()
+    aligned = len(line) - len(text) == _hang(before)
+    return aligned and text[:1] not in _STARTERS and _prose(before)
+
+
+def _hang(line: str) -> int:
+    """Return where the text of a line starts: behind its indentation and the mark of a list."""
+    return len(line) - len(_MARK.sub("", line, count=1))
+
+
+def _prose(line: str) -> bool:
+    return sum(c.isalpha() or c.isspace() for c in line) >= _LETTERS * len(line)
 
 
 def _excerpts(sources: list[Source], longest: int | None = None) -> RenderableType:

@@ -31,7 +31,7 @@ HOME = Path(".demo")
 BUDGETS = (6_000, 1_500, 300)
 QUESTIONS = (
     "Which statement terminates the nearest enclosing loop?",
-    "Which operator tests for object identity?",
+    "What does the assert statement insert into a program?",
     "What is the largest planet of the solar system?",  # the language reference does not say
 )
 
@@ -53,7 +53,7 @@ def main() -> None:
     with waiting("Loading the embedder and the model"):
         embeddings, model = local_embeddings(), LocalChatModel()
     with Index.open(HOME / "index", embeddings) as index:
-        with counting("Indexing the language reference ") as advance:
+        with counting("Indexing the language reference", "passages") as advance:
             index.update(read([corpus]), progress=advance)
         console.print(
             f"[bold]{len(index):,}[/] passages of the Python language reference are indexed."

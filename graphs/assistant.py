@@ -181,11 +181,12 @@ class _Assistant:
         )
         choice = self.planner.choose(state["question"], self.means.meter, standing)
         ledger.at(route=choice.route or "").note("plan", choice.reason)
+        gave_up = choice.route is None and choice.stopped_by is not None
         return {
             "route": choice.route or "",
             "purpose": choice.purpose,
             "stopped_by": choice.stopped_by or state["stopped_by"],
-            "problems": state["problems"] if choice.route else [*state["problems"], choice.reason],
+            "problems": [*state["problems"], choice.reason] if gave_up else state["problems"],
         }
 
     def after_plan(self, state: BudgetState) -> str:

@@ -173,12 +173,7 @@ class Dispatch:
 
     def label(self) -> dict[str, Any]:
         """What each reservation says of the call."""
-        return {"what": self.name, "token_price": self._token_price}
-
-    @property
-    def _token_price(self) -> int:
-        """Nanodollars a token costs at the dearest; 0 where no price is known."""
-        return self.price.token_price if self.price else 0
+        return {"what": self.name, "token_price": self.price.token_price if self.price else 0}
 
     @contextlib.contextmanager
     def sent(self, hold: Hold) -> Generator[BaseChatModel]:
@@ -243,8 +238,7 @@ class Dispatch:
 
     def _affordable(self, held: Amount) -> int:
         """Output tokens each answer may have by what is left and what the call already holds."""
-        room = self.terms.ledger.affordable(token_price=self._token_price)
-        attempts = self.terms.provider.attempts
+        room, attempts = self.terms.ledger.affordable(), self.terms.provider.attempts
         fits = self.limits.wanted
         if room.tokens is not None:
             free = room.tokens + held.tokens - self.prompt * attempts

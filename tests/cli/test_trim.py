@@ -6,13 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from shoestring.cli.trim import trim
+from shoestring.cli.main import app
 
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(trim)
 runner = CliRunner()
 
 TEXT = "It rained all day in old London. Charles Babbage designed the engine there. Cats sleep."
@@ -20,18 +17,18 @@ TEXT = "It rained all day in old London. Charles Babbage designed the engine the
 
 def test_a_filter() -> None:
     """Text in, trimmed text out on stdout, figures on stderr."""
-    result = runner.invoke(app, ["-q", "Who designed the engine?", "-n", "12"], input=TEXT)
+    result = runner.invoke(app, ["trim", "-q", "Who designed the engine?", "-n", "12"], input=TEXT)
     assert result.exit_code == 0
     assert "Charles Babbage designed the engine there." in result.stdout
     assert "rained" not in result.stdout
-    assert " of 12 tokens; kept 1 pieces" in result.stderr
+    assert " of 12 tokens; kept 1 of 3 pieces" in result.stderr
 
 
 def test_json(tmp_path: Path) -> None:
     """One object with text, figures, and exact places of what was kept and dropped."""
     file = tmp_path / "a.txt"
     file.write_text(TEXT, encoding="utf-8")
-    args = [str(file), "--query", "Who designed the engine?", "--tokens", "12", "--json"]
+    args = ["trim", str(file), "--query", "Who designed the engine?", "--tokens", "12", "--json"]
     result = runner.invoke(app, args)
     found = json.loads(result.stdout)
     assert set(found) == {"text", "tokens", "limit", "kept", "dropped"}
@@ -45,13 +42,17 @@ def test_json(tmp_path: Path) -> None:
 
 def test_budget_fills_the_room() -> None:
     """With --fill budget what fits comes back as it was."""
-    result = runner.invoke(app, ["-q", "engine", "-n", "100", "--fill", "budget"], input=TEXT)
+    result = runner.invoke(
+        app, ["trim", "-q", "engine", "-n", "100", "--fill", "budget"], input=TEXT
+    )
     assert result.stdout == f"{TEXT}\n"
 
 
 def test_invalid_utf8_is_replaced() -> None:
     """Bytes that are no UTF-8 are replaced, not refused."""
-    result = runner.invoke(app, ["-q", "engine", "-n", "50"], input=b"The \xff engine was built.")
+    result = runner.invoke(
+        app, ["trim", "-q", "engine", "-n", "50"], input=b"The \xff engine was built."
+    )
     assert result.exit_code == 0
     assert result.stdout == "The \ufffd engine was built.\n"
 
@@ -65,12 +66,12 @@ def test_invalid_utf8_is_replaced() -> None:
         (["-q", "x", "-n", "5"], " \n", "stdin: is empty"),
         (["-q", " ", "-n", "5"], TEXT, "the query is empty"),
         (["-q", "x", "-n", "-5"], TEXT, "--tokens must be 0 or more, not -5"),
-        (["-q", "x", "-n", "5", "--fill", "all"], TEXT, '--fill is "relevant" or "budget"'),
+        (["-q", "x", "-n", "5", "--fill", "all"], TEXT, "'all' is not one of 'relevant', 'budget'"),
     ],
 )
 def test_bad_input_is_one_line(args: list[str], text: str, message: str) -> None:
     """Bad input ends with exit code 2 and one line that says what is wrong."""
-    result = runner.invoke(app, args, input=text)
+    result = runner.invoke(app, ["trim", *args], input=text)
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -79,17 +80,24 @@ def test_bad_input_is_one_line(args: list[str], text: str, message: str) -> None
 
 def test_as_a_process(tmp_path: Path) -> None:
     """As a real process it reads a pipe, and a reader that leaves early causes no traceback."""
-    code = (
-        "import typer; from shoestring.cli.trim import trim; app = typer.Typer();"
-        " app.command()(trim); app()"
-    )
-    command = [sys.executable, "-c", code, "-q", "engine", "-n", "100000", "--fill", "budget"]
+    command = [
+        sys.executable,
+        "-m",
+        "shoestring.cli.main",
+        "trim",
+        "-q",
+        "engine",
+        "-n",
+        "100000",
+        "--fill",
+        "budget",
+    ]
     done = subprocess.run(command, input=TEXT.encode(), capture_output=True, check=True)
     assert done.stdout.decode() == f"{TEXT}\n"
     big = tmp_path / "big.txt"
     big.write_text("The engine was built in London by Babbage.\n" * 9000, encoding="utf-8")
     with subprocess.Popen(
-        [*command[:3], str(big), *command[3:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command[:4], str(big), *command[4:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -203,6 +203,19 @@ def test_each_model_gets_its_own_counter() -> None:
     assert counter_for(WithOwn(responses=["x"])).name == "cl100k_base"
 
 
+def test_a_chat_format_with_a_preamble_of_its_own_is_bounded() -> None:
+    """gpt-oss opens every prompt with a system message, which OpenAI's framing does not count."""
+    preamble = (
+        "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\n"
+        "Knowledge cutoff: 2024-06\nCurrent date: 2025-06-28\n\nReasoning: medium\n\n# Valid channels: "
+        "analysis, commentary, final. Channel must be included for every message.<|end|>"
+        "<|start|>user<|message|>hi<|end|><|start|>assistant"
+    )
+    rendered = encoding("o200k_harmony").encode(preamble, allowed_special="all")
+    counts = counter_for(ChatOpenAI(model="gpt-oss-20b", api_key=KEY))
+    assert counts.count_messages([HumanMessage("hi")]) >= len(rendered)
+
+
 def test_a_counter_by_name() -> None:
     """Names of encodings, "bytes" and files are told apart; a wrong one is an error."""
     assert counter("bytes").exact is False

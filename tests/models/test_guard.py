@@ -283,21 +283,6 @@ def test_dollars_are_a_cap_too(server: CountingServer) -> None:
         model.invoke("hello")
 
 
-def test_a_reserve_in_tokens_is_kept_in_money_from_the_first_call_on() -> None:
-    """The first call is offered what is left beside the reserve at this model's price."""
-    price = Price(input=1, output=2)  # 2,000 nanodollars a token at the dearest
-    ledger = Ledger(Budget(usd="0.002", answer_reserve=900))
-    model = Fake(usage={"input_tokens": 5, "output_tokens": 3, "total_tokens": 8})
-    asked: list[Amount] = []
-    reserve = ledger.reserve
-
-    guard(model, ledger, output_field="max_tokens", price=price).invoke("hello")
-    (line,) = ledger.receipt.lines
-    assert asked == []
-    assert reserve is not None
-    assert 0 < line.reserved.nanodollars <= 2_000_000 - 900 * 2_000
-
-
 def test_calls_are_a_cap_too(server: CountingServer) -> None:
     """A budget of two calls sends two requests."""
     model = guard(server.model(), Ledger(Budget(calls=2)))

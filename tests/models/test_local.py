@@ -20,7 +20,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from shoestring.models import local
+from shoestring.budget import Budget, Ledger, MemoryStore
+from shoestring.models import guard, local
 from shoestring.models.counting import TokenCounter, counter_for
 from shoestring.models.extras import MissingExtra
 from shoestring.models.gguf import ModelFileError
@@ -236,6 +237,33 @@ def test_an_answer_never_passes_the_context(model: LocalChatModel, jobs: list[Jo
     unlimited = model.model_copy(update={"max_tokens": None})
     next(unlimited.stream("hi"))
     assert jobs[0].body["max_tokens"] == 8_192 - len(jobs[0].body["prompt"])
+
+
+def test_its_context_is_on_its_profile(model: LocalChatModel) -> None:
+    """Whoever packs a prompt can ask the model how much it takes, as of any LangChain model."""
+    assert model.profile == {"max_input_tokens": 8_192}
+    assert LocalChatModel(n_ctx=512).profile == {"max_input_tokens": 512}
+
+
+async def test_an_answer_that_takes_too_long_is_stopped(
+    model: LocalChatModel, jobs: list[Job]
+) -> None:
+    """`timeout` ends the call and the generation, whichever way it is asked for."""
+    with pytest.raises(TimeoutError, match="timeout="):
+        model.invoke(STORY, max_tokens=4_000, timeout=0)
+    with pytest.raises(TimeoutError, match="timeout="):
+        await model.ainvoke(STORY, max_tokens=4_000, timeout=0)
+    assert all(job.cancelled for job in jobs)
+    assert len(jobs) == 2
+
+
+def test_the_seconds_of_a_ledger_end_a_local_answer(model: LocalChatModel) -> None:
+    """A cap on time holds where the model runs in this process: its cost is charged in full."""
+    ledger = Ledger(Budget(seconds=0.001), store=MemoryStore(clock=lambda: 0.0))
+    with pytest.raises(TimeoutError):
+        guard(model, ledger, max_output=4_000).invoke(STORY)
+    (line,) = ledger.receipt.lines
+    assert (line.basis, line.spent) == ("presumed", line.reserved)
 
 
 def test_copies_and_pickles_share_the_engine(model: LocalChatModel) -> None:

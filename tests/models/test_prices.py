@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 import pytest
 from genai_prices import Usage, calc_price
@@ -119,6 +119,20 @@ def test_details_that_contradict_the_total_cost_the_dearest() -> None:
         "input_token_details": {"cache_read": 50},
     }
     assert price.cost(usage) == price.bound(10, 5)
+
+
+@pytest.mark.parametrize("price", [Price("0.15", "0.60", "0.01"), known("openai", "gpt-4o-mini")])
+def test_money_is_exact_whatever_the_callers_decimal_context(price: Price) -> None:
+    """A program that works with few digits reserves and pays the same nanodollars."""
+    usage = {"input_tokens": 1_234_567, "output_tokens": 567, "total_tokens": 1_235_134}
+
+    def figures() -> tuple[int | None, ...]:
+        bound = price.bound(1_234_567, 567)
+        return bound, price.cost(usage), price.output_within(1_234_567, bound), price.token_price
+
+    exact = figures()
+    with localcontext(prec=3, rounding=ROUND_DOWN):
+        assert figures() == exact
 
 
 def test_an_unknown_model_has_no_price() -> None:

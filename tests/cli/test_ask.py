@@ -1,0 +1,153 @@
+"""`shoestring ask`: an answer with its sources and its receipt, within the budget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from inline_snapshot import snapshot
+
+from shoestring.cli import ask as asking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+CAPS = {"tokens", "usd", "calls", "seconds"}
+QUESTION = "When does the grey heron hunt?"
+
+
+def test_json_is_one_object_with_everything(run: Callable[..., Any], birds: Path) -> None:
+    """--json prints exactly the documented keys, each of its documented shape."""
+    ran = run("ask", QUESTION, "birds", "--model", "quote", "--json", "--usd", "0.5")
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.stderr == ""
+    found = json.loads(ran.stdout)
+    assert set(found) == {
+        "answer", "kind", "route", "sources", "limit", "spent", "remaining", "stopped_by",
+        "receipt", "dropped",
+    }  # fmt: skip
+    assert (found["kind"], found["route"], found["stopped_by"]) == ("quote", "quote", None)
+    assert "The grey heron hunts at dusk." in found["answer"]
+    assert found["limit"] == {"tokens": None, "usd": 0.5, "calls": None, "seconds": None}
+    assert found["remaining"] == found["limit"]
+    assert set(found["spent"]) == CAPS
+    assert (found["spent"]["tokens"], found["spent"]["usd"], found["spent"]["calls"]) == (0, 0, 0)
+    assert found["spent"]["seconds"] > 0
+    assert isinstance(found["dropped"], int)
+    for line in found["receipt"]:
+        assert set(line) == {"node", "route", "what", "reserved", "spent", "basis", "detail"}
+        assert set(line["reserved"]) == set(line["spent"]) >= {"tokens", "usd", "calls"}
+        assert line["basis"] in {"measured", "estimated", "presumed"}
+    assert [line["node"] for line in found["receipt"]] == ["plan", "trim", "check"]
+
+
+@pytest.mark.usefixtures("lexical")
+def test_spans_are_exact(run: Callable[..., Any], birds: Path) -> None:
+    """The text of each source stands in the file between `start` and `end`."""
+    text = "Vögel. \N{OWL}\r\n\r\nDer Graureiher jagt in der Dämmerung. Er steht still.\n"
+    (birds / "reiher.txt").write_bytes(text.encode())
+    found = json.loads(
+        run("ask", "Graureiher Dämmerung", "birds", "--model=quote", "--json").stdout
+    )
+    (source,) = found["sources"]
+    assert source["source"] == "birds/reiher.txt"
+    assert "Graureiher jagt" in source["text"]
+    assert text[source["start"] : source["end"]] == source["text"]
+
+
+@pytest.mark.usefixtures("lexical")
+def test_an_answer_as_a_person_sees_it(run: Callable[..., Any], birds: Path) -> None:
+    """Excerpts under a bar with their place, then the receipt, then what is left of the cap."""
+    ran = run("ask", QUESTION, "birds", "--model", "quote")
+    assert ran.exit_code == 0, ran.stderr
+    assert "\n".join(line.rstrip() for line in ran.stdout.splitlines()) == snapshot()
+    assert ran.stderr == ""
+
+
+@pytest.mark.usefixtures("lexical")
+def test_abstaining_is_an_answer(run: Callable[..., Any], birds: Path) -> None:
+    """What the files do not tell is said plainly, and is no failure."""
+    ran = run("ask", "Who won the chess match?", "birds", "--model", "quote")
+    assert ran.exit_code == 0
+    assert "\n".join(line.rstrip() for line in ran.stdout.splitlines()) == snapshot()
+
+
+@pytest.mark.usefixtures("lexical")
+@pytest.mark.parametrize("cap", ["--tokens=0", "--calls=0", "--seconds=0", "--tokens=25"])
+def test_a_cap_too_small_for_any_call_still_answers(
+    run: Callable[..., Any], birds: Path, cap: str
+) -> None:
+    """Where no model call fits, the excerpts come, nothing is spent, and the cap is named."""
+    ran = run("ask", QUESTION, "birds", cap, "--json")
+    assert ran.exit_code == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert (found["kind"], found["spent"]["tokens"], found["spent"]["calls"]) == ("quote", 0, 0)
+    assert found["stopped_by"] == cap[2:].split("=")[0]
+
+
+@pytest.mark.usefixtures("lexical")
+def test_without_a_cap_there_is_one(run: Callable[..., Any], birds: Path) -> None:
+    """Nobody spends without a limit by leaving the options out."""
+    found = json.loads(run("ask", QUESTION, "birds", "--model", "quote", "--json").stdout)
+    assert found["limit"]["tokens"] == asking.DEFAULT_TOKENS
+
+
+@pytest.mark.usefixtures("lexical")
+def test_what_was_not_read_is_told(run: Callable[..., Any], birds: Path) -> None:
+    """Skipped files are named on stderr, however they are called; hidden ones are expected."""
+    (birds / "[red]a\nb[/].bin").write_bytes(b"\0\1\2")
+    (birds / "broken.txt").write_bytes(b"Herons \xff\xfe fish.")
+    (birds / ".hidden").write_text("x", encoding="utf-8")
+    for number in range(6):
+        (birds / f"z{number}.bin").write_bytes(b"\0")
+    ran = run("ask", QUESTION, "birds", "--model", "quote", "--json")
+    assert ran.exit_code == 0
+    assert ran.stderr == snapshot()
+    json.loads(ran.stdout)
+
+
+@pytest.mark.usefixtures("lexical")
+def test_bytes_that_are_no_text_in_a_question(run: Callable[..., Any], birds: Path) -> None:
+    """A question typed in another encoding is asked with those bytes replaced."""
+    ran = run("ask", "grey heron hunts \udcff", "birds", "--model", "quote", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    assert json.loads(ran.stdout)["kind"] == "quote"
+
+
+@pytest.mark.usefixtures("lexical")
+def test_a_second_question_finds_the_index(run: Callable[..., Any], birds: Path) -> None:
+    """The index is kept, follows the files, and may be kept where one likes."""
+    asked = ["ask", "Where do herons sleep?", "birds", "--model=quote", "--json", "--index=kept"]
+    first = json.loads(run(*asked).stdout)
+    assert Path("kept/manifest.sqlite3").is_file()
+    assert not Path("cache/shoestring").exists()
+    (birds / "herons.md").write_text("Herons sleep in reeds.\n", encoding="utf-8")
+    second = json.loads(run(*asked).stdout)
+    assert "reeds" not in first["answer"]
+    assert [source["text"] for source in second["sources"]] == ["Herons sleep in reeds."]
+
+
+@pytest.mark.slow
+def test_less_money_takes_a_cheaper_route(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over this repository's docs, with the real model: three budgets, three routes, no cap passed."""
+    monkeypatch.chdir(ROOT)
+    first: list[str] = []
+    for tokens in (300, 1_500, 6_000):
+        asked = ["ask", "What does answer_reserve do?", "README.md", "docs"]
+        ran = run(*asked, "--tokens", str(tokens), "--json")
+        assert ran.exit_code == 0, ran.stderr
+        found = json.loads(ran.stdout)
+        assert found["spent"]["tokens"] <= tokens
+        assert found["spent"]["tokens"] + found["remaining"]["tokens"] == tokens
+        assert sum(line["spent"]["tokens"] for line in found["receipt"]) == found["spent"]["tokens"]
+        assert found["spent"]["calls"] > 0 or first == []
+        for source in found["sources"]:
+            text = Path(source["source"]).read_text(encoding="utf-8")
+            assert text[source["start"] : source["end"]] == source["text"]
+        first.append(next(line["route"] for line in found["receipt"] if line["what"] == "plan"))
+    assert first == ["quote", "direct", "chain_of_thought"]
