@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shoestring.budget import Amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
@@ -33,7 +36,7 @@ class Meter:
     price: Price | None = None
     window: int | None = None
 
-    def prompt(self, messages: list[BaseMessage]) -> int:
+    def prompt(self, messages: Sequence[BaseMessage]) -> int:
         """Return the tokens of a prompt without its context, the seam included."""
         return self.counter.count_messages(messages) + FRAMING_SLACK
 
@@ -96,11 +99,13 @@ class Means:
         ledgers: Where the ledger named in the state is looked up.
         model: The chat model, not yet guarded; None where only free routes can run.
         meter: The model's token counter and price; None where there is no model.
+        embeddings: Lets trimming compare meanings; None compares words alone.
     """
 
     ledgers: MemoryStore
     model: BaseChatModel | None = None
     meter: Meter | None = None
+    embeddings: Embeddings | None = None
 
 
 class Route(Protocol):

@@ -263,6 +263,18 @@ class Account:
                     account.reserve.spend(back, -1)
                     account.reserve.hold(freed, -1)
 
+    def overdrawn(self) -> bool:
+        """Whether what is spent or held passes a cap, here or above."""
+        return any(
+            cap is not None and used > cap
+            for account in self.path
+            for used, cap in zip(
+                account.used(),
+                (account.caps.tokens, account.caps.nanodollars, account.caps.calls),
+                strict=True,
+            )
+        )
+
     def passed(self) -> tuple[int, int, int] | None:
         """Return the first cap that spending has passed, as (which, spent, cap).
 

@@ -211,6 +211,7 @@ class Tree(Atomic):
     ) -> None:
         account = record.origin.account
         purpose = record.origin.purpose
+        held = record.bound
         if record.open:
             account.charge(actual, NOTHING, record.bound, purpose)
             self._open -= 1
@@ -223,10 +224,13 @@ class Tree(Atomic):
                     return
                 raise _measured(record, earlier, actual)
             account.charge(actual, earlier, NOTHING, purpose)
+            if account.overdrawn():
+                # What the earlier settling gave back was granted to others meanwhile.
+                held = earlier
         record.state = "settled"
         record.lapsed = False
-        if _over(record.bound, actual):
-            breach = refusal.breach(record.bound, actual)
+        if _over(held, actual):
+            breach = refusal.breach(held, actual)
             detail = f"{detail}; {breach}" if detail else breach
             self._widen(account, record.asked, actual)
         record.outcome = (actual, basis, detail)

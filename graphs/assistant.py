@@ -23,6 +23,7 @@ from shoestring.tools import Index, IndexRetriever
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.types import Checkpointer
@@ -40,6 +41,7 @@ def build_assistant(
     budget: Budget,
     thread_budget: Budget | None = None,
     price: Price | None = None,
+    embeddings: Embeddings | None = None,
     planner: Planner | None = None,
     ledgers: MemoryStore | None = None,
     checkpointer: Checkpointer = None,
@@ -49,10 +51,11 @@ def build_assistant(
     Args:
         model: Any LangChain chat model; it is guarded here. None leaves the routes without a model:
             verbatim quotes.
-        documents: What to answer from: a retriever, or documents to split and index (lexically) now.
+        documents: What to answer from: a retriever, or documents to split and index now, in memory.
         budget: Caps of one question.
         thread_budget: Caps of all questions of one LangGraph thread together; None for none.
         price: What the model costs; None to look it up.
+        embeddings: Lets the index and the trimming compare meanings; None compares words alone.
         planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
         ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own.
         checkpointer: As for any LangGraph graph.
@@ -70,8 +73,15 @@ def build_assistant(
         thread_budget=thread_budget,
         planner=planner or Planner((Quote(), Direct(), ChainOfThought())),
         private=ledgers is None,
-        means=Means(ledgers or MemoryStore(), model, _meter(model, price, budget, thread_budget)),
-        retriever=documents if isinstance(documents, BaseRetriever) else _retriever(documents),
+        means=Means(
+            ledgers=ledgers or MemoryStore(),
+            model=model,
+            meter=_meter(model, price, budget, thread_budget),
+            embeddings=embeddings,
+        ),
+        retriever=documents
+        if isinstance(documents, BaseRetriever)
+        else _retriever(documents, embeddings),
     )
     return assistant.graph(checkpointer)
 
@@ -88,8 +98,8 @@ def _meter(
     return Meter(counter_for(model), price, window)
 
 
-def _retriever(documents: Sequence[Document]) -> BaseRetriever:
-    index = Index.open(None, None)
+def _retriever(documents: Sequence[Document], embeddings: Embeddings | None) -> BaseRetriever:
+    index = Index.open(None, embeddings)
     index.update(documents)
     return IndexRetriever(index=index, k=PASSAGES)
 

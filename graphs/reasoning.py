@@ -138,7 +138,14 @@ class _Trimmer:
         caps = _less(ledger.affordable(), kept_back, thoughts)
         room = min(self.step.context, meter.room(caps, prompt=prompt, output=self.step.output))
         documents = state["documents"] if self.first else state["shown"]
-        trimmed = trim(documents, question, room, count=meter.counter.count, render=render_sources)
+        trimmed = trim(
+            documents,
+            question,
+            room,
+            count=meter.counter.count,
+            render=render_sources,
+            embeddings=self.means.embeddings,
+        )
         ledger.note(
             "trim",
             f"{trimmed.tokens:,} of {room:,} tokens of room used",

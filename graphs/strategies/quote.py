@@ -60,7 +60,12 @@ class Quote:
             count = means.meter.counter.count if means.meter is not None else None
             question = state["question"]
             trimmed = trim(
-                state["documents"], question, self.context, count=count, render=render_excerpts
+                state["documents"],
+                question,
+                self.context,
+                count=count,
+                render=render_excerpts,
+                embeddings=means.embeddings,
             )
             ledger = find(state, runtime, means.ledgers).at(node="trim", route=self.name)
             detail = f"{trimmed.tokens:,} of {self.context:,} tokens of room used"

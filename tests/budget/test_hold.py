@@ -137,6 +137,26 @@ def test_a_measured_settling_replaces_a_guess(ledger: Ledger, basis: Basis) -> N
     assert [line.basis for line in ledger.receipt.lines] == ["measured"]
 
 
+def test_a_guess_that_was_too_low_is_a_breach_where_its_room_is_gone(ledger: Ledger) -> None:
+    """What a low guess gave back others may hold: a settling that takes it again is on the receipt."""
+    hold = ledger.reserve(tokens(60))
+    hold.settle(tokens(10), basis="estimated")
+    other = ledger.reserve(tokens(90))
+    hold.settle(tokens(50))
+    assert "breach: 50 tokens spent on a hold of 10" in ledger.receipt.lines[0].detail
+    assert not ledger.closed  # the other may still cost less
+    other.settle(tokens(90))
+    assert (ledger.spent, ledger.closed) == (tokens(140), True)
+
+
+def test_a_guess_that_was_too_low_is_no_breach_where_its_room_is_left(ledger: Ledger) -> None:
+    """Nothing is wrong with a correction that still fits."""
+    hold = ledger.reserve(tokens(60))
+    hold.settle(tokens(10), basis="estimated")
+    hold.settle(tokens(50))
+    assert ledger.receipt.lines[0].detail == ""
+
+
 def test_nothing_follows_a_release(ledger: Ledger) -> None:
     """Using a released hold raises HoldSettled and moves nothing."""
     hold = ledger.reserve(tokens(60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import threading
 import tracemalloc
@@ -97,7 +98,7 @@ async def test_a_thread_wakes_a_task() -> None:
     assert (await task).bound == tokens(60)
 
 
-@pytest.mark.parametrize("wait", [0, 0.001])
+@pytest.mark.parametrize("wait", [0, 1e-9])
 async def test_busy_when_the_wait_is_over(wait: float) -> None:
     """After `wait` seconds without room it is BudgetBusy, in threads and in tasks."""
     ledger = Ledger(Budget(tokens=100))
@@ -322,7 +323,10 @@ async def test_time_that_runs_out_ends_the_waiting() -> None:
 
 def test_waiting_ends_when_the_time_of_the_ledger_does() -> None:
     """A wait longer than the seconds left ends with them, as exceeded time."""
-    ledger = Ledger(Budget(tokens=100, seconds=0.02))
+    # A second passes between any two steps: the third after its creation is too late.
+    seconds = itertools.count(0.0)
+    store = MemoryStore(clock=lambda: next(seconds))
+    ledger = Ledger(Budget(tokens=100, seconds=2.5), store=store)
     ledger.reserve(tokens(60))
     with pytest.raises(BudgetExceeded) as caught:
         ledger.reserve(tokens(60), wait=LONG)

@@ -19,6 +19,11 @@ CAPS = {"tokens", "usd", "calls", "seconds"}
 QUESTION = "When does the grey heron hunt?"
 
 
+def shown(output: str) -> str:
+    """What a person sees: rich pads lines with blanks."""
+    return "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
+
+
 def test_json_is_one_object_with_everything(run: Callable[..., Any], birds: Path) -> None:
     """--json prints exactly the documented keys, each of its documented shape."""
     ran = run("ask", QUESTION, "birds", "--model", "quote", "--json", "--usd", "0.5")
@@ -63,7 +68,20 @@ def test_an_answer_as_a_person_sees_it(run: Callable[..., Any], birds: Path) -> 
     """Excerpts under a bar with their place, then the receipt, then what is left of the cap."""
     ran = run("ask", QUESTION, "birds", "--model", "quote")
     assert ran.exit_code == 0, ran.stderr
-    assert "\n".join(line.rstrip() for line in ran.stdout.splitlines()) == snapshot()
+    assert shown(ran.stdout) == snapshot("""\
+quote
+
+  │ The grey heron hunts at dusk. It stands still for up to an hour.
+  birds/herons.md:10-74
+
+receipt  reserved  spent
+quote
+  plan                    quote, free of charge: no other route is left
+  trim                    21 of 160 tokens of room used; 1 piece dropped
+  check                   passed
+
+tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent
+""")
     assert ran.stderr == ""
 
 
@@ -72,7 +90,21 @@ def test_abstaining_is_an_answer(run: Callable[..., Any], birds: Path) -> None:
     """What the files do not tell is said plainly, and is no failure."""
     ran = run("ask", "Who won the chess match?", "birds", "--model", "quote")
     assert ran.exit_code == 0
-    assert "\n".join(line.rstrip() for line in ran.stdout.splitlines()) == snapshot()
+    assert shown(ran.stdout) == snapshot("""\
+abstained
+
+  No answer: the best excerpts cover 0% of the question.
+
+receipt   reserved  spent
+quote
+  plan                     quote, free of charge: no other route is left
+  trim                     0 of 160 tokens of room used; 1 piece dropped
+  check                    the best excerpts cover 0% of the question
+no route
+  plan                     no other route is left
+
+tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent
+""")
 
 
 @pytest.mark.usefixtures("lexical")
@@ -98,14 +130,21 @@ def test_without_a_cap_there_is_one(run: Callable[..., Any], birds: Path) -> Non
 @pytest.mark.usefixtures("lexical")
 def test_what_was_not_read_is_told(run: Callable[..., Any], birds: Path) -> None:
     """Skipped files are named on stderr, however they are called; hidden ones are expected."""
-    (birds / "[red]a\nb[/].bin").write_bytes(b"\0\1\2")
+    (birds / "[red]a\nb\x1b[1m.bin").write_bytes(b"\0\1\2")
     (birds / "broken.txt").write_bytes(b"Herons \xff\xfe fish.")
     (birds / ".hidden").write_text("x", encoding="utf-8")
     for number in range(6):
         (birds / f"z{number}.bin").write_bytes(b"\0")
     ran = run("ask", QUESTION, "birds", "--model", "quote", "--json")
     assert ran.exit_code == 0
-    assert ran.stderr == snapshot()
+    assert ran.stderr == snapshot("""\
+skipped birds/[red]a b�[1m.bin: it is binary, not text
+skipped birds/broken.txt: 2 invalid UTF-8 bytes replaced; the rest is read
+skipped birds/z0.bin: it is binary, not text
+skipped birds/z1.bin: it is binary, not text
+skipped birds/z2.bin: it is binary, not text
+skipped 3 more
+""")
     json.loads(ran.stdout)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
@@ -71,6 +72,34 @@ def test_a_shrinking_budget_takes_cheaper_routes(
     assert "120 people" in result["answer"]
     assert result["sources"][0]["source"] == "ferry.txt"
     assert server.billed == ledger.spent.tokens <= tokens
+
+
+def test_embeddings_let_the_assistant_find_what_is_said_in_other_words(
+    server: CountingServer,
+) -> None:
+    """With embeddings, the documents given are indexed and trimmed by meaning, too."""
+
+    class Topics(Embeddings):
+        """Two topics: what floats, and everything else."""
+
+        def embed_query(self, text: str) -> list[float]:
+            floats = any(word in text for word in ("vessel", "ferry"))
+            return [1.0, 0.1] if floats else [0.1, 1.0]
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [self.embed_query(text) for text in texts]
+
+    server.says = says("The ferry leaves at 07:40.")
+    documents = [
+        Document("The ferry leaves at 07:40.", metadata={"source": "ferry.txt"}),
+        Document("The museum opens in May.", metadata={"source": "museum.txt"}),
+    ]
+    assistant = build_assistant(
+        server.model(), documents, budget=Budget(tokens=1_500), embeddings=Topics()
+    )
+    result = assistant.invoke({"question": "Departure hour of our vessel?"})
+    assert result["kind"] == "generated"
+    assert result["sources"][0]["source"] == "ferry.txt"
 
 
 def test_sources_are_spans_of_the_documents(server: CountingServer) -> None:
