@@ -6,11 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from shoestring.budget.errors import Anchored, LedgerNotFound
+from shoestring.budget.errors import Anchored, below_another, not_found, taken
+from shoestring.budget.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shoestring.budget.budget import Budget
     from shoestring.budget.ledger import Ledger
 
 
@@ -42,11 +44,12 @@ class MemoryStore(Anchored):
         """
         found = self._ledgers.get(id)
         if found is None:
-            msg = (
-                f"no ledger {id!r:.60} in this store: create it with Ledger(budget, id=…, store=…)"
-            )
-            raise LedgerNotFound(msg)
+            raise not_found(id)
         return found
+
+    def plant(self, id: str, name: str, budget: Budget) -> Tree:  # noqa: A002  as above
+        """Open a tree of one account; `Ledger` does this itself."""
+        return Tree(id, name, budget, self.clock)
 
     def add(self, ledger: Ledger) -> None:
         """Keep a new ledger; `Ledger` and `Ledger.child` do this themselves.
@@ -56,13 +59,19 @@ class MemoryStore(Anchored):
         """
         with self._lock:
             if self._ledgers.setdefault(ledger.id, ledger) is not ledger:
-                msg = (
-                    f"the store holds a ledger {ledger.id!r:.60} already: "
-                    f"continue it with store.ledger(id), or choose another id"
-                )
-                raise ValueError(msg)
+                raise taken(ledger.id)
 
     def discard(self, id: str) -> None:  # noqa: A002  the public name of the thing
-        """Let go of a ledger that nobody will ask for again; no change if there is none."""
+        """Let go of a whole tree that nobody will ask for again; no change if there is none.
+
+        Raises:
+            ValueError: If the ledger is below another, whose sums it is part of.
+        """
         with self._lock:
-            self._ledgers.pop(id, None)
+            found = self._ledgers.get(id)
+            if found is None:
+                return
+            if found.parent is not None:
+                raise below_another(id)
+            for account in found._tree.root.subtree():  # noqa: SLF001  of one house
+                self._ledgers.pop(account.id, None)
