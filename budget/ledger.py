@@ -360,4 +360,3 @@ def _check(bound: Amount, wait: float, lease: float, token_price: int) -> None:
         raise ValueError(msg)
     if token_price:
         check_units("token_price", token_price)
-

@@ -328,7 +328,17 @@ class _Attempt:
 class Work:
     """What one step has loaded, and writes back."""
 
-    __slots__ = ("_accounts", "_before", "_db", "_key", "_now", "_records", "_seq", "_timeline", "_tree")
+    __slots__ = (
+        "_accounts",
+        "_before",
+        "_db",
+        "_key",
+        "_now",
+        "_records",
+        "_seq",
+        "_timeline",
+        "_tree",
+    )
 
     def __init__(self, db: sqlite3.Connection, tree: StoredTree, timeline: Timeline) -> None:
         self._db = db
@@ -417,7 +427,9 @@ class Work:
     def _built(self, row: _Row, parent: StoredAccount | None) -> StoredAccount:
         key, id_, _, name, budget, set_aside, state = row
         try:
-            account = self._tree.loaded(id_, name, load_budget(budget), parent, set_aside=bool(set_aside))
+            account = self._tree.loaded(
+                id_, name, load_budget(budget), parent, set_aside=bool(set_aside)
+            )
         except (ValueError, TypeError) as error:
             raise self._tree.damaged() from error
         account.key = key
