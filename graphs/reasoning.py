@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime, get_runtime
 
 from shoestring.agents import Forecast, Means, Meter, short
 from shoestring.budget import Amount, BudgetError, BudgetExceeded, Caps, Ledger
-from shoestring.graphs.account import find, mirror
+from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.models import guard
@@ -76,8 +76,8 @@ def _cost(steps: Sequence[Step], question: str, meter: Meter, contexts: Sequence
     total, thoughts = Amount(), 0
     for step, context in zip(steps, contexts, strict=True):
         prompt = meter.prompt(step.prompt(question, "")) + thoughts
-        total += meter.bound(prompt + context, step.output)
-        thoughts = step.output
+        total += meter.bound(prompt + meter.units(context), step.output)
+        thoughts = meter.units(step.output)
     return total
 
 
@@ -127,19 +127,25 @@ class _Trimmer:
     def __call__(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         if not self.first and state["draft"]["problem"]:
             return {}  # an earlier step already found out why there is no answer
+        with working(state, runtime, self.means.ledgers) as ledger:
+            purpose = state.get("purpose", "work")
+            return self._trim(state, ledger.at(node=self.node, route=self.route, purpose=purpose))
+
+    def _trim(self, state: BudgetState, ledger: Ledger) -> BudgetState:
         meter = self.means.meter
         assert meter is not None  # noqa: S101 - reasoning_graph made sure
-        ledger = find(state, runtime, self.means.ledgers)
-        ledger = ledger.at(node=self.node, route=self.route, purpose=state.get("purpose", "work"))
         question = state["question"]
         prompt = meter.prompt(self.step.prompt(question, "", state.get("thoughts", "")))
         kept_back = _cost(self.later, question, meter, [step.least for step in self.later])
-        thoughts = self.step.output if self.later else 0
-        caps = _less(ledger.affordable(), kept_back, thoughts)
-        room = min(self.step.context, meter.room(caps, prompt=prompt, output=self.step.output))
-        documents = state["documents"] if self.first else state["shown"]
+        if self.later:  # the next step reads what this one writes
+            kept_back += meter.bound(meter.units(self.step.output), 0)
+        caps = _less(ledger.affordable(token_price=meter.token_price), kept_back)
+        room = min(
+            meter.units(self.step.context),
+            meter.room(caps, prompt=prompt, output=self.step.output),
+        )
         trimmed = trim(
-            documents,
+            state["documents"] if self.first else state["shown"],
             question,
             room,
             count=meter.counter.count,
@@ -175,40 +181,40 @@ class _Caller:
     def call(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         if state["draft"]["problem"]:
             return {}
-        ledger, model, messages = self._prepare(state)
-        try:
-            reply = model.invoke(messages, config)
-        except BudgetError as error:
-            return self._broke(ledger, error)
-        return self._done(ledger, reply)
+        with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
+            model, messages = self._prepare(state, ledger)
+            try:
+                reply = model.invoke(messages, config)
+            except Exception as error:  # noqa: BLE001 - the budget's end comes back, the rest is raised
+                return self._broke(ledger, error)
+            return self._done(ledger, reply)
 
     async def acall(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         if state["draft"]["problem"]:
             return {}
-        ledger, model, messages = self._prepare(state)
-        try:
-            reply = await model.ainvoke(messages, config)
-        except BudgetError as error:
-            return self._broke(ledger, error)
-        return self._done(ledger, reply)
+        with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
+            model, messages = self._prepare(state, ledger)
+            try:
+                reply = await model.ainvoke(messages, config)
+            except Exception as error:  # noqa: BLE001 - as above
+                return self._broke(ledger, error)
+            return self._done(ledger, reply)
 
-    def _prepare(self, state: BudgetState) -> tuple[Ledger, BaseChatModel, list[BaseMessage]]:
+    def _prepare(
+        self, state: BudgetState, ledger: Ledger
+    ) -> tuple[BaseChatModel, list[BaseMessage]]:
         assert self.means.model is not None  # noqa: S101 - reasoning_graph made sure
         assert self.means.meter is not None  # noqa: S101 - as above
         purpose: Purpose = state.get("purpose", "work")
-        runtime = get_runtime(BudgetContext)
-        ledger = find(state, runtime, self.means.ledgers)
-        ledger = ledger.at(node=self.step.name, route=self.route, purpose=purpose)
         model = guard(
             self.means.model,
-            ledger,
+            ledger.at(node=self.step.name, route=self.route, purpose=purpose),
             max_output=self.step.output,
             counter=self.means.meter.counter,
             price=self.means.meter.price,
         )
         context = render_sources(state["context"])
-        messages = self.step.prompt(state["question"], context, state.get("thoughts", ""))
-        return ledger, model, messages
+        return model, self.step.prompt(state["question"], context, state.get("thoughts", ""))
 
     def _done(self, ledger: Ledger, reply: AIMessage) -> BudgetState:
         spend = mirror(ledger)
@@ -219,18 +225,22 @@ class _Caller:
         return {"draft": draft, "spend": spend}
 
     @staticmethod
-    def _broke(ledger: Ledger, error: BudgetError) -> BudgetState:
-        cap = error.dimension if isinstance(error, BudgetExceeded) else None
-        return {"draft": failed(str(error), cap), "spend": mirror(ledger)}
+    def _broke(ledger: Ledger, error: Exception) -> BudgetState:
+        """Return a failed draft where the budget is why the call failed; raise anything else."""
+        if isinstance(error, BudgetError):
+            cap = error.dimension if isinstance(error, BudgetExceeded) else None
+            return {"draft": failed(str(error), cap), "spend": mirror(ledger)}
+        if ledger.remaining.seconds == 0:  # a client cut off by the time-out that the guard gave it
+            return {"draft": failed("the time is over", "seconds"), "spend": mirror(ledger)}
+        raise error
 
 
-def _less(caps: Caps, amount: Amount, tokens: int) -> Caps:
-    """Return what is left of `caps` after `amount` and `tokens`; None stays None."""
+def _less(caps: Caps, amount: Amount) -> Caps:
+    """Return what is left of `caps` after `amount`; None stays None."""
+    tokens, money = caps.tokens, caps.nanodollars
     return Caps(
-        tokens=None if caps.tokens is None else max(0, caps.tokens - amount.tokens - tokens),
-        nanodollars=None
-        if caps.nanodollars is None
-        else max(0, caps.nanodollars - amount.nanodollars),
+        tokens=None if tokens is None else max(0, tokens - amount.tokens),
+        nanodollars=None if money is None else max(0, money - amount.nanodollars),
         calls=caps.calls,
         seconds=caps.seconds,
     )

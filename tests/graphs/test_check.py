@@ -31,6 +31,8 @@ def problems(answer: str, question: str = "What of it?", *, truncated: bool = Fa
         "The ferry carries 120 people [2].",
         "Call `get_timetable()` for the hours of the ferry.",
         "THE FERRY carries 120 people.",
+        "According to the timetable, the ferry carries 120 people.",
+        "Unfortunately the ferry carries 120 people.",
     ],
 )
 def test_what_the_sources_say_passes(answer: str) -> None:
@@ -52,6 +54,8 @@ def test_what_the_sources_say_passes(answer: str) -> None:
         ("The ferry carries 120 people [3].", "source [3] does not exist"),
         ("The ferry carries 120 people [0].", "source [0] does not exist"),
         ("It weighs 1,850 grams [2].", "'1,850' does not stand"),
+        ("Napoleon ringed the heron near Port Ellery.", "'Napoleon' does not stand"),
+        ("It is 18,50 grams.", "'18,50' does not stand"),
         ("Purple elephants seldom appreciate modern jazz.", "of the answer's words"),
     ],
 )
