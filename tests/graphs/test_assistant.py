@@ -40,6 +40,12 @@ DOCUMENTS = [
 ]
 
 
+class Many(TypedDict, total=False):
+    """The state of a graph that asks many questions."""
+
+    found: Annotated[list[Any], operator.add]
+
+
 def says(*answers: str) -> Any:
     """Return a script: the server's answers in order, the last again and again."""
     left = list(answers)
@@ -396,9 +402,6 @@ def test_questions_in_a_fan_out_have_their_own_budgets(server: CountingServer) -
     """Parallel tasks of a checkpointed parent graph each ask under a ledger of their own."""
     server.says = says(ANSWER)
     assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=600))
-
-    class Many(TypedDict, total=False):
-        found: Annotated[list[Any], operator.add]
 
     def one(state: Many) -> Many:
         return {"found": [assistant.invoke({"question": QUESTION})]}
