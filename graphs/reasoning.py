@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,21 +56,66 @@ class Step:
     output: int
 
 
-def forecast_steps(
-    steps: Sequence[Step], question: str, meter: Meter | None, success: float
-) -> Forecast:
-    """Add up what the steps of a route cost, each at its bounds.
+class Stepwise(ABC):
+    """A route that is a row of steps: what such a route costs, and how it runs."""
 
-    Raises:
-        ValueError: If there is no meter: a step is a model call.
-    """
-    if meter is None:
-        raise ValueError("a route that calls a model needs a meter to be costed")
-    return Forecast(
-        least=_cost(steps, question, meter, [step.least for step in steps]),
-        likely=_cost(steps, question, meter, [step.context for step in steps]),
-        success=success,
-    )
+    __slots__ = ()
+
+    name: str
+    success: float
+
+    @property
+    @abstractmethod
+    def steps(self) -> tuple[Step, ...]:
+        """The calls, in order; the last one writes the draft."""
+
+    @property
+    def needs_model(self) -> bool:
+        """Each step is a model call."""
+        return True
+
+    def forecast(self, question: str, meter: Meter | None) -> Forecast:
+        """Add up what the steps cost, each at its bounds.
+
+        Raises:
+            ValueError: If there is no meter.
+        """
+        if meter is None:
+            raise ValueError(f"route {self.name!r} needs a model")
+        steps = self.steps
+        return Forecast(
+            least=_cost(steps, question, meter, [step.least for step in steps]),
+            likely=_cost(steps, question, meter, [step.context for step in steps]),
+            success=self.success,
+        )
+
+    def graph(
+        self, means: Means
+    ) -> CompiledStateGraph[BudgetState, BudgetContext, BudgetState, BudgetState]:
+        """Return trim → call for each step, one after the other.
+
+        Raises:
+            ValueError: If `means` has no model.
+        """
+        if means.model is None or means.meter is None:
+            raise ValueError(f"route {self.name!r} needs a model")
+        graph = StateGraph(BudgetState, context_schema=BudgetContext)
+        before, later = START, self.steps
+        while later:
+            step, *rest = later
+            later = tuple(rest)
+            first = before == START
+            trimming = "trim" if first and not later else f"trim for {step.name}"
+            trimmer = _Trimmer(self.name, trimming, step, later, means, first=first)
+            caller = _Caller(self.name, step, means, last=not later)
+            calling = RunnableLambda(caller.call, afunc=caller.acall, name=step.name)
+            graph.add_node(trimming, trimmer)
+            graph.add_node(step.name, calling)
+            graph.add_edge(before, trimming)
+            graph.add_edge(trimming, step.name)
+            before = step.name
+        graph.add_edge(before, END)
+        return graph.compile(name=self.name)
 
 
 def _cost(steps: Sequence[Step], question: str, meter: Meter, contexts: Sequence[int]) -> Amount:
@@ -79,33 +125,6 @@ def _cost(steps: Sequence[Step], question: str, meter: Meter, contexts: Sequence
         total += meter.bound(prompt + meter.units(context), step.output)
         thoughts = meter.units(step.output)
     return total
-
-
-def reasoning_graph(
-    route: str, steps: Sequence[Step], means: Means
-) -> CompiledStateGraph[BudgetState, BudgetContext, BudgetState, BudgetState]:
-    """Return trim → call for each step, one after the other: the last call writes the draft.
-
-    Raises:
-        ValueError: If `means` has no model.
-    """
-    if means.model is None or means.meter is None:
-        raise ValueError(f"route {route!r} needs a model")
-    graph = StateGraph(BudgetState, context_schema=BudgetContext)
-    before = START
-    for place, step in enumerate(steps):
-        trimming = f"trim for {step.name}" if len(steps) > 1 else "trim"
-        trimmer = _Trimmer(
-            route, trimming, step, tuple(steps[place + 1 :]), means, first=place == 0
-        )
-        caller = _Caller(route, step, means, last=place == len(steps) - 1)
-        graph.add_node(trimming, trimmer)
-        graph.add_node(step.name, RunnableLambda(caller.call, afunc=caller.acall, name=step.name))
-        graph.add_edge(before, trimming)
-        graph.add_edge(trimming, step.name)
-        before = step.name
-    graph.add_edge(before, END)
-    return graph.compile(name=route)
 
 
 def failed(problem: str, cap: str | None = None) -> Draft:
@@ -133,7 +152,7 @@ class _Trimmer:
 
     def _trim(self, state: BudgetState, ledger: Ledger) -> BudgetState:
         meter = self.means.meter
-        assert meter is not None  # noqa: S101 - reasoning_graph made sure
+        assert meter is not None  # noqa: S101 - Stepwise.graph made sure
         question = state["question"]
         prompt = meter.prompt(self.step.prompt(question, "", state.get("thoughts", "")))
         kept_back = _cost(self.later, question, meter, [step.least for step in self.later])
@@ -203,7 +222,7 @@ class _Caller:
     def _prepare(
         self, state: BudgetState, ledger: Ledger
     ) -> tuple[BaseChatModel, list[BaseMessage]]:
-        assert self.means.model is not None  # noqa: S101 - reasoning_graph made sure
+        assert self.means.model is not None  # noqa: S101 - Stepwise.graph made sure
         assert self.means.meter is not None  # noqa: S101 - as above
         purpose: Purpose = state.get("purpose", "work")
         model = guard(

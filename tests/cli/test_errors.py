@@ -217,7 +217,7 @@ def test_two_at_once(process: Process, birds: Path) -> None:
     ("module", "args", "cure"),
     [
         ("xllamacpp", ["birds"], "pip install 'shoestring[local]'"),
-        ("chromadb", ["birds", "--model=quote"], "pip install 'shoestring[retrieval]'"),
+        ("chromadb", ["birds"], "pip install 'shoestring[retrieval]'"),
         ("pypdf", ["a.pdf", "--model=quote"], "pip install 'shoestring[retrieval]'"),
     ],
 )
