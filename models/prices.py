@@ -115,7 +115,7 @@ class Price:
             if left < 0:
                 return -1
             rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
-            return int(left / rate) if rate else None
+            return int(left // rate) if rate else None
 
     def _exact(self, input_tokens: int, output_tokens: int) -> Decimal:
         """The most a call of these tokens may cost, in nanodollars, not yet rounded."""
