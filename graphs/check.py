@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoestring.graphs.prompts import NO_ANSWER, join_pieces, passages
+from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.tools.bm25 import stem
 from shoestring.tools.score import STOP_WORDS
 from shoestring.tools.words import words
@@ -21,6 +21,12 @@ CITATION = re.compile(r"\[(\d{1,4})\]")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
 WORD = re.compile(r"\w+")
+DECLINED = re.compile(
+    r"\b(?:sources?|texts?|passages?|context|documents?) (?:do|does|did)(?: not|n['’]t) "
+    r"(?:\w+ )?(?:say|state|mention|contain|hold|provide|specify|give|include|answer)\b"
+)
+"""An admission that the sources hold no answer, in the words asked for or near them (English)."""
+
 SHORTEST_NAME = 3
 """Characters; "I" and the capitals of initials and headings say little."""
 
@@ -89,7 +95,7 @@ def check(
         return Verdict(("the answer is empty",), ())
     if truncated:
         problems.append("the answer was cut off")
-    if _plain(NO_ANSWER).rstrip(".") in _plain(text):
+    if DECLINED.search(_plain(text)):
         return Verdict((*problems, "the model found no answer in the sources"), ())
     sources = passages(context)
     numbers = list(dict.fromkeys(int(match) for match in CITATION.findall(answer)))
