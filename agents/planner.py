@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shoestring.budget import Amount, Caps
 
@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from shoestring.agents.route import Forecast, Meter, Route
-    from shoestring.budget import Purpose
-
-Dimension = Literal["tokens", "usd", "calls", "seconds"]
+    from shoestring.budget import Dimension, Purpose
 
 FREE = Amount()
 
@@ -41,7 +39,8 @@ class Choice:
         route: Its name; None where no route is left that fits.
         reason: One line for the receipt: what fitted, and what the others would have needed.
         purpose: "answer" where only the `answer_reserve` can pay for the route.
-        stopped_by: The cap that kept the planner from a deeper route; None where none did.
+        stopped_by: The cap under which no model route fits any more; None where one was chosen, or
+            none is left to choose.
     """
 
     route: str | None

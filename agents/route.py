@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 FRAMING_SLACK = 8
 """Model tokens kept free beside a measured prompt: BPE merges across the seam of prompt and context."""
 
+BYTES_A_TOKEN = 4
+"""Bytes in a token of English, about; what a byte bound overstates it by."""
+
+UNBOUNDED = 2**31
+"""Tokens of room where nothing binds: more than any model reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:
@@ -30,11 +36,22 @@ class Meter:
         counter: The model's own tokenizer, or an upper bound.
         price: What a token costs; None where no dollar cap asks for it.
         window: The model's context window in tokens; None where it is not known.
+        attempts: Requests one call may make where its client cannot be told not to retry.
     """
 
     counter: TokenCounter
     price: Price | None = None
     window: int | None = None
+    attempts: int = 1
+
+    @property
+    def token_price(self) -> int:
+        """Nanodollars a token at the dearest rate; 0 where no price is known."""
+        return self.price.token_price if self.price is not None else 0
+
+    def units(self, tokens: int) -> int:
+        """Return a length in model tokens as this counter counts it: a byte bound counts bytes."""
+        return tokens if self.counter.exact else tokens * BYTES_A_TOKEN
 
     def prompt(self, messages: Sequence[BaseMessage]) -> int:
         """Return the tokens of a prompt without its context, the seam included."""
@@ -43,7 +60,8 @@ class Meter:
     def bound(self, input_tokens: int, output_tokens: int) -> Amount:
         """Return the most that one call of this size can cost."""
         money = self.price.bound(input_tokens, output_tokens) if self.price else 0
-        return Amount(input_tokens, output_tokens, money, 1)
+        n = self.attempts
+        return Amount(n * input_tokens, n * output_tokens, n * money, n)
 
     def room(self, caps: Caps, *, prompt: int, output: int) -> int:
         """Return the context tokens that one call can carry.
@@ -56,17 +74,16 @@ class Meter:
         Returns:
             Tokens, 0 or more; at most what the window, the token cap and the dollar cap each leave.
         """
-        rooms = [
-            limit - prompt - output for limit in (caps.tokens, self.window) if limit is not None
-        ]
+        tokens = None if caps.tokens is None else caps.tokens // self.attempts
+        rooms = [limit - prompt - output for limit in (tokens, self.window) if limit is not None]
         if caps.nanodollars is not None and self.price is not None:
-            rooms.append(self._bought(caps.nanodollars, prompt, output))
-        return max(0, min(rooms, default=prompt + 2**31))
+            rooms.append(self._bought(caps.nanodollars // self.attempts, prompt, output))
+        return max(0, min(rooms, default=UNBOUNDED))
 
     def _bought(self, nanodollars: int, prompt: int, output: int) -> int:
         """Return the largest context whose call costs at most `nanodollars` (prices only grow)."""
         assert self.price is not None  # noqa: S101 - the caller asked
-        low, high = -1, 2**31
+        low, high = -1, UNBOUNDED
         while high - low > 1:
             middle = (low + high) // 2
             if self.price.bound(prompt + middle, output) <= nanodollars:

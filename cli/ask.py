@@ -69,7 +69,7 @@ def ask(
     asked = question.encode(errors="replace").decode()
     budget = _budget(tokens, usd, calls, seconds)
     chat = _model(model)
-    with _index(paths, index) as searchable:
+    with _index(paths, index, by_words=chat is None) as searchable:
         answer, ledger = _answer(asked, chat, searchable, budget)
     if as_json:
         write(json.dumps(as_object(answer, ledger), ensure_ascii=False))
@@ -96,13 +96,16 @@ def _model(spec: str) -> BaseChatModel | None:
         return load_model(spec)
 
 
-def _index(paths: list[Path], where: Path | None) -> Index:
-    """Bring the index of these paths up to date; then tell what was not read."""
+def _index(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
+    """Bring the index of these paths up to date; then tell what was not read.
+
+    Without a chat model none is loaded to embed either: who asks for quotes wants them at once.
+    """
     from shoestring.tools import Index, read
 
     skipped: list[Skipped] = []
     documents, small = _measured(read(paths, on_skip=skipped.append))
-    embeddings = _embeddings() if small else None
+    embeddings = _embeddings() if small and not by_words else None
     index = Index.open(where or _home(paths, embeddings), embeddings)
     try:
         with counting("Indexing", "passages") as advance:

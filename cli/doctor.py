@@ -42,12 +42,13 @@ def doctor(
         report["parts"] = [asdict(part) for part in parts]
         write(json.dumps(report, indent=2))
     else:
-        _show(Console(), parts)
+        show(Console(), parts)
     if not works:
         raise typer.Exit(1)
 
 
-def _show(console: Console, parts: list[Part]) -> None:
+def show(console: Console, parts: list[Part]) -> None:
+    """Print the parts by group, then each command that puts right what is missing or wrong."""
     from shoestring.cli.parts import EXTRAS
 
     console.print(

@@ -46,7 +46,7 @@ def show_answer(console: Console, answer: Answer, ledger: Ledger) -> None:
     kind = answer["kind"]
     head = Text(kind, KIND_STYLE[kind])
     if kind == "generated":
-        head.append(f" by {answer['route']}", "not bold default")
+        head.append(f" by {printable(answer['route'])}", "not bold default")
     if answer["stopped_by"]:
         head.append(f" · stopped by the cap on {answer['stopped_by']}", "dim")
     parts: list[RenderableType] = [head, ""]
@@ -107,7 +107,8 @@ def _hang(line: str) -> int:
 
 
 def _prose(line: str) -> bool:
-    return sum(c.isalpha() or c.isspace() for c in line) >= _LETTERS * len(line)
+    letters = sum(c.isalpha() or c.isspace() for c in line)
+    return letters >= _LETTERS * len(line) and " = " not in line and line[:4].strip() != ""
 
 
 def _excerpts(sources: list[Source], longest: int | None = None) -> RenderableType:

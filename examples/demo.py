@@ -72,6 +72,7 @@ def main() -> None:
                     budget=Budget(tokens=tokens),
                     ledgers=ledgers,
                 )
+                console.print()
                 console.rule(f"[bold]{question}[/]  [dim]at most {tokens:,} tokens")
                 with waiting("Thinking"):
                     answer = cast("Answer", assistant.invoke({"question": question}))

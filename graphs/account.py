@@ -1,66 +1,94 @@
-"""Which ledger pays for a question, and its mirror in the state."""
+"""Which ledgers pay for a question, their clocks, and their mirror in the state."""
 
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from langgraph.config import get_config
 
 from shoestring.budget import Budget, Ledger, LedgerNotFound, MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from langgraph.runtime import Runtime
 
     from shoestring.graphs.state import BudgetContext, BudgetState, Spend
-
-
-def open_question(
-    budget: Budget,
-    *,
-    store: MemoryStore,
-    parent: Ledger | None,
-    thread_id: str | None,
-    thread_budget: Budget | None,
-    turn: int,
-) -> Ledger:
-    """Return the ledger of one question, made on its first visit and found again on every later one.
-
-    On a thread its id is made of the thread and the turn, so that a run that is resumed, retried or
-    rewound goes on with the account it had: rewinding never refunds.
-
-    Args:
-        budget: The caps of the question.
-        store: Where ledgers without a parent live.
-        parent: The account that pays beside the question's own; None for none.
-        thread_id: The LangGraph thread; None for a run without one.
-        thread_budget: Caps of the whole thread; None for none.
-        turn: Which question of the thread this is, from 1.
-    """
-    if parent is not None:
-        store = parent.store
-    if thread_id is None:
-        return _account(budget, f"question-{uuid.uuid4().hex}", "question", store, parent)
-    scope = f"{parent.id}." if parent is not None else ""
-    if thread_budget is not None:
-        parent = _account(thread_budget, f"{scope}thread-{thread_id}", "thread", store, parent)
-        parent.resume()
-    return _account(budget, f"{scope}thread-{thread_id}.{turn}", "question", store, parent)
-
-
-def _account(
-    budget: Budget, ledger_id: str, name: str, store: MemoryStore, parent: Ledger | None
-) -> Ledger:
-    try:
-        return store.ledger(ledger_id)
-    except LedgerNotFound:
-        if parent is not None:
-            return parent.child(budget, name=name, id=ledger_id)
-        return Ledger(budget, name=name, id=ledger_id, store=store)
 
 
 def payer(runtime: Runtime[BudgetContext]) -> Ledger | None:
     """Return the account that pays beside the assistant's own; None where the caller named none."""
     # Typed as a BudgetContext, but None where the run was given no context.
     return getattr(runtime.context, "ledger", None)
+
+
+def on_thread(runtime: Runtime[BudgetContext]) -> str | None:
+    """Return what tells this graph's state on its thread from all others; None if none is kept.
+
+    The state outlives the run only where a checkpointer keeps it: the assistant's own, or that of a
+    graph whose node runs the assistant, and then for that node's task alone.
+    """
+    info = runtime.execution_info
+    kept = get_config().get("configurable", {}).get("__pregel_checkpointer")
+    if info is None or info.thread_id is None or not kept:
+        return None
+    inside_of = info.checkpoint_ns.rpartition("|")[0]
+    return f"thread {info.thread_id!r}" + (f" in {inside_of}" if inside_of else "")
+
+
+def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: MemoryStore) -> Ledger:
+    """Return the ledger of a LangGraph thread, made on its first question and found again later."""
+    parent = payer(runtime)
+    thread = runtime.execution_info.thread_id if runtime.execution_info else None
+    name = f"thread {thread!r}" if thread is not None else f"run {uuid.uuid4().hex}"
+    return _account(budget, name, "thread", store, parent)
+
+
+def open_question(
+    budget: Budget,
+    runtime: Runtime[BudgetContext],
+    store: MemoryStore,
+    *,
+    parent: Ledger | None,
+    turn: int,
+) -> Ledger:
+    """Return the ledger of one question, its clock stopped.
+
+    Where the state is kept, the id is made of the thread and the turn, so that a run that is resumed,
+    retried or rewound goes on with the account it had: rewinding never refunds.
+
+    Args:
+        budget: The caps of the question.
+        runtime: The run's.
+        store: Where ledgers without a parent live.
+        parent: The account that pays beside the question's own; None for none.
+        turn: Which question of the thread this is, from 1.
+    """
+    kept = on_thread(runtime)
+    name = f"question {uuid.uuid4().hex}" if kept is None else f"{kept}, question {turn}"
+    return _account(budget, name, "question", store, parent)
+
+
+def _account(
+    budget: Budget, ledger_id: str, name: str, store: MemoryStore, parent: Ledger | None
+) -> Ledger:
+    if parent is not None:
+        store, ledger_id = parent.store, f"{parent.id}, {ledger_id}"
+    try:
+        return store.ledger(ledger_id)
+    except LedgerNotFound:
+        try:
+            made = (
+                Ledger(budget, name=name, id=ledger_id, store=store)
+                if parent is None
+                else parent.child(budget, name=name, id=ledger_id)
+            )
+        except ValueError:  # a run beside this one was first
+            return store.ledger(ledger_id)
+        made.pause()
+        return made
 
 
 def find(state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore) -> Ledger:
@@ -71,6 +99,27 @@ def find(state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore
     """
     paying = payer(runtime)
     return (store if paying is None else paying.store).ledger(state["ledger_id"])
+
+
+@contextmanager
+def working(
+    state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore
+) -> Generator[Ledger]:
+    """Give the question's ledger, its clock and its thread's running while the node works.
+
+    Between nodes they stand still: a run that waits for a person costs no active time.
+    """
+    ledger = find(state, runtime, store)
+    clocks = [ledger]
+    if ledger.parent is not None and ledger.parent.id == state.get("thread_ledger_id"):
+        clocks.append(ledger.parent)
+    for clock in clocks:
+        clock.resume()
+    try:
+        yield ledger
+    finally:
+        for clock in clocks:
+            clock.pause()
 
 
 def mirror(ledger: Ledger) -> Spend:

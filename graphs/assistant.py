@@ -9,16 +9,25 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.runtime import Runtime, get_runtime
 
 from shoestring.agents import Means, Meter, Planner, Standing
 from shoestring.budget import Budget, MemoryStore
-from shoestring.graphs.account import find, mirror, open_question, payer
+from shoestring.graphs.account import (
+    find,
+    mirror,
+    on_thread,
+    open_question,
+    open_thread,
+    payer,
+    working,
+)
 from shoestring.graphs.check import check
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
-from shoestring.models import counter_for, known_price, price_of
+from shoestring.models import counter_for, is_guarded, known_price, price_of
+from shoestring.models.providers import provider_of
 from shoestring.tools import Index, IndexRetriever
 
 if TYPE_CHECKING:
@@ -57,7 +66,8 @@ def build_assistant(
         price: What the model costs; None to look it up.
         embeddings: Lets the index and the trimming compare meanings; None compares words alone.
         planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
-        ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own.
+        ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own. Those
+            of a run with a `BudgetContext` live in that account's store.
         checkpointer: As for any LangGraph graph.
 
     Returns:
@@ -66,6 +76,7 @@ def build_assistant(
 
     Raises:
         ValueError: From `invoke`, if the question is empty.
+        TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
     assistant = _Assistant(
@@ -91,11 +102,20 @@ def _meter(
 ) -> Meter | None:
     if model is None:
         return None
+    if is_guarded(model):
+        raise TypeError(
+            "this model is guarded already: give build_assistant the unguarded model, and its account "
+            "as invoke(…, context=BudgetContext(ledger=…))"
+        )
     if price is None:
         dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
         price = known_price(model) if dollars_capped else price_of(model)
-    window = (model.profile or {}).get("max_input_tokens")
-    return Meter(counter_for(model), price, window)
+    return Meter(
+        counter_for(model),
+        price,
+        window=(model.profile or {}).get("max_input_tokens"),
+        attempts=provider_of(model).attempts,
+    )
 
 
 def _retriever(documents: Sequence[Document], embeddings: Embeddings | None) -> BaseRetriever:
@@ -154,21 +174,18 @@ class _Assistant:
 
     def open(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Open the question's ledger and forget what the thread's last question left."""
-        if not state["question"].strip():
+        question: object = state.get("question")
+        if not isinstance(question, str) or not question.strip():
             raise ValueError("the question is empty: ask something")
         turn = state.get("turn", 0) + 1
-        ledger = open_question(
-            self.budget,
-            store=self.means.ledgers,
-            parent=payer(runtime),
-            thread_id=_thread(runtime),
-            thread_budget=self.thread_budget,
-            turn=turn,
-        )
-        ledger.resume()
+        store, parent, thread = self.means.ledgers, payer(runtime), None
+        if self.thread_budget is not None:
+            parent = thread = open_thread(self.thread_budget, runtime, store)
+        ledger = open_question(self.budget, runtime, store, parent=parent, turn=turn)
         return {
             "turn": turn,
             "ledger_id": ledger.id,
+            "thread_ledger_id": thread.id if thread is not None else None,
             "spend": mirror(ledger),
             "documents": [],
             "tried": [],
@@ -177,16 +194,21 @@ class _Assistant:
             "shown": [],
             "draft": failed(""),
             "problems": [],
+            "answer": "",
+            "kind": "abstained",
             "sources": [],
+            "receipt": [],
+            "dropped": 0,
             "stopped_by": None,
         }
 
     def plan(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Choose the route by what is left."""
         ledger = find(state, runtime, self.means.ledgers).at(node="plan")
+        price = self.means.meter.token_price if self.means.meter is not None else 0
         standing = Standing(
-            affordable=ledger.affordable(),
-            finishing=ledger.at(purpose="answer").affordable(),
+            affordable=ledger.affordable(token_price=price),
+            finishing=ledger.at(purpose="answer").affordable(token_price=price),
             tried=state["tried"],
         )
         choice = self.planner.choose(state["question"], self.means.meter, standing)
@@ -206,10 +228,12 @@ class _Assistant:
 
     def retrieve(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Fetch the documents once a question."""
-        return self._retrieved(self.retriever.invoke(state["question"], config))
+        with working(state, get_runtime(BudgetContext), self.means.ledgers):
+            return self._retrieved(self.retriever.invoke(state["question"], config))
 
     async def aretrieve(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
-        return self._retrieved(await self.retriever.ainvoke(state["question"], config))
+        with working(state, get_runtime(BudgetContext), self.means.ledgers):
+            return self._retrieved(await self.retriever.ainvoke(state["question"], config))
 
     @staticmethod
     def _retrieved(documents: list[Document]) -> BudgetState:
@@ -249,13 +273,12 @@ class _Assistant:
     def answer(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Hand over the answer with its receipt, or say honestly that there is none."""
         ledger = find(state, runtime, self.means.ledgers)
-        ledger.pause()
         draft = state["draft"]
         accepted = not state["problems"] and bool(draft["text"])
         kind = draft["kind"] if accepted else "abstained"
         text = draft["text"].strip() if accepted else _refusal(state)
         receipt = ledger.receipt
-        if self.private and _thread(runtime) is None:
+        if self.private and on_thread(runtime) is None:
             self.means.ledgers.discard(ledger.id)  # nobody else can ask for it: do not hoard
         return {
             "answer": text,
@@ -267,10 +290,6 @@ class _Assistant:
             "stopped_by": None if kind == "generated" else state["stopped_by"],
             "messages": [HumanMessage(state["question"]), AIMessage(text)],
         }
-
-
-def _thread(runtime: Runtime[BudgetContext]) -> str | None:
-    return runtime.execution_info.thread_id if runtime.execution_info else None
 
 
 def _refusal(state: BudgetState) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoestring.graphs.prompts import NO_ANSWER, join_pieces, passages
+from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.tools.bm25 import stem
 from shoestring.tools.score import STOP_WORDS
 from shoestring.tools.words import words
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 CITATION = re.compile(r"\[(\d{1,4})\]")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
 WORD = re.compile(r"\w+")
+DECLINED = re.compile(
+    r"\b(?:sources?|texts?|passages?|context|documents?) (?:do|does|did)(?: not|n['’]t) "
+    r"(?:\w+ )?(?:say|state|mention|contain|hold|provide|specify|give|include|answer)\b"
+)
+"""An admission that the sources hold no answer, in the words asked for or near them (English)."""
+
 SHORTEST_NAME = 3
 """Characters; "I" and the capitals of initials and headings say little."""
 
@@ -33,6 +40,11 @@ Half: a true paraphrase of one sentence keeps its nouns and verbs; text made up 
 
 VERDICTS = frozenset({"yes", "no"})
 """Answers that need not stand in the sources word for word (English)."""
+
+OPENERS = frozenset(
+    {"according", "based", "given", "hence", "however", "overall", "therefore", "thus", "using"}
+)
+"""Words that open a sentence and name nothing (English; stop words and adverbs in -ly aside)."""
 
 HEDGES = frozenset({"answer", "question", "source", "sources", "text"})
 """Words about answering, not an answer."""
@@ -67,7 +79,8 @@ def check(
     The draft passes when it is not empty, not truncated and no admission that the sources hold no answer;
     when every `[n]` in it names a source; when its names, numbers and identifiers stand in the cited
     spans (in all that was shown, where it cites none) or in the question; when at least `SUPPORT` of
-    its words do ("yes" and "no" aside); and when it says more than the question did.
+    its words do ("yes" and "no" aside); and when it says more than the question did. It compares words,
+    not meanings: a "not" that the sources do not have passes.
 
     Args:
         answer: The model's text.
@@ -82,7 +95,7 @@ def check(
         return Verdict(("the answer is empty",), ())
     if truncated:
         problems.append("the answer was cut off")
-    if _plain(NO_ANSWER).rstrip(".") in _plain(text):
+    if DECLINED.search(_plain(text)):
         return Verdict((*problems, "the model found no answer in the sources"), ())
     sources = passages(context)
     numbers = list(dict.fromkeys(int(match) for match in CITATION.findall(answer)))
@@ -120,14 +133,15 @@ class _Known:
 
 
 def _number(text: str) -> str:
-    return text.replace(",", "")
+    """Return a number without thousands separators; a decimal comma stays what it is."""
+    return THOUSANDS.sub("", text)
 
 
 def _facts(text: str) -> list[str]:
     """Return the numbers, identifiers and names of a text, each once.
 
     An identifier has an underscore, a digit or a capital inside. A capital letter in front makes a
-    name only inside a sentence: at its start it means nothing.
+    name; at the start of a sentence only of a word that does not commonly stand there.
     """
     found = NUMBER.findall(text)
     for match in WORD.finditer(text):
@@ -135,17 +149,17 @@ def _facts(text: str) -> list[str]:
         if not word.isascii() and not word[0].isupper():
             continue  # a run of a script without spaces: its numbers are in already
         inside = word[1:]
-        if (
-            "_" in word.strip("_")
-            or (inside != inside.lower() and not word.isupper())
-            or (
-                word[0].isupper()
-                and len(word) >= SHORTEST_NAME
-                and _in_sentence(text, match.start())
-            )
-        ):
+        identifies = "_" in word.strip("_") or (inside != inside.lower() and not word.isupper())
+        named = word[0].isupper() and len(word) >= SHORTEST_NAME
+        in_place = named and (_in_sentence(text, match.start()) or not _opens(word.casefold()))
+        if identifies or in_place:
             found.append(word)
     return list(dict.fromkeys(found))
+
+
+def _opens(word: str) -> bool:
+    """Whether a word at the start of a sentence is no name (English)."""
+    return word in STOP_WORDS or word in VERDICTS or word in OPENERS or word.endswith("ly")
 
 
 def _in_sentence(text: str, start: int) -> bool:

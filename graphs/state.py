@@ -22,7 +22,7 @@ def merge_spend(left: Spend | None, right: Spend | None) -> Spend:
     A mirror holds one entry a hold, keyed by the hold's id (`<ledger id>:<number>`), and one empty
     entry keyed by the ledger's own id: the account it mirrors. An update that opens another account
     starts afresh; entries of other accounts are ignored; where both sides know a hold, each figure is
-    the larger of the two (a figure of one hold only grows, from reserved to settled).
+    the larger of the two: the mirror never says less than what was once known to be spent.
 
     >>> opened = merge_spend({"q1": {}, "q1:1": {"calls": 1}}, {"q2": {}})
     >>> merge_spend(opened, {"q2:1": {"output_tokens": 7}, "q1:2": {"output_tokens": 9}})
@@ -96,6 +96,7 @@ class BudgetState(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], add_messages]
     turn: int
     ledger_id: str
+    thread_ledger_id: str | None
     spend: Annotated[Spend, merge_spend]
     documents: list[Document]
     route: str

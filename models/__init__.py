@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shoestring.models.embeddings import local_embeddings
     from shoestring.models.extras import MissingExtra
     from shoestring.models.framing import UnboundedInput
-    from shoestring.models.guarding import guard
+    from shoestring.models.guarding import guard, is_guarded
     from shoestring.models.limits import DEFAULT_MAX_OUTPUT
     from shoestring.models.load import UnknownModel, load_model
     from shoestring.models.local import LocalChatModel
@@ -44,6 +44,7 @@ _HOMES = {
     "counter": "counting",
     "counter_for": "counting",
     "guard": "guarding",
+    "is_guarded": "guarding",
     "known_price": "prices",
     "load_model": "load",
     "local_embeddings": "embeddings",
@@ -67,6 +68,7 @@ __all__ = [
     "counter",
     "counter_for",
     "guard",
+    "is_guarded",
     "known_price",
     "load_model",
     "local_embeddings",

@@ -108,6 +108,11 @@ def _put_on(plain: BaseChatModel, terms: Terms) -> BaseChatModel:
     return guarded
 
 
+def is_guarded(model: BaseChatModel) -> bool:
+    """Whether a model is the work of `guard`."""
+    return hasattr(type(model), "__unguarded__")
+
+
 def _unguarded(model: BaseChatModel) -> BaseChatModel:
     """A copy of the model without its guard."""
     copy = model.model_copy()

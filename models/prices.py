@@ -102,24 +102,26 @@ class Price:
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """The most a call of these tokens may cost, in nanodollars, rounded up."""
-        rates = self._rates(input_tokens)
         with localcontext(_EXACT):
-            return _up(
-                (rates.input * input_tokens + rates.output * output_tokens) * _NANODOLLARS_PER_RATE
-                + self.request * _NANODOLLARS_PER_DOLLAR
-            )
+            return _up(self._exact(input_tokens, output_tokens))
 
     def output_within(self, input_tokens: int, nanodollars: int) -> int | None:
         """Output tokens that `nanodollars` buy after the input.
 
         None: as many as you like; below zero: they do not even buy the input.
         """
-        left = nanodollars - self.bound(input_tokens, 0)
-        if left < 0:
-            return -1
         with localcontext(_EXACT):
+            left = nanodollars - self._exact(input_tokens, 0)
+            if left < 0:
+                return -1
             rate = self._rates(input_tokens).output * _NANODOLLARS_PER_RATE
-            return int(left / rate) if rate else None
+            return int(left // rate) if rate else None
+
+    def _exact(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """The most a call of these tokens may cost, in nanodollars, not yet rounded."""
+        rates = self._rates(input_tokens)
+        tokens = rates.input * input_tokens + rates.output * output_tokens
+        return tokens * _NANODOLLARS_PER_RATE + self.request * _NANODOLLARS_PER_DOLLAR
 
     @property
     def token_price(self) -> int:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from shoestring.graphs.prompts import answer_prompt, think_prompt
-from shoestring.graphs.reasoning import Step, forecast_steps, reasoning_graph
-
-if TYPE_CHECKING:
-    from langgraph.graph.state import CompiledStateGraph
-
-    from shoestring.agents import Forecast, Means, Meter
+from shoestring.graphs.reasoning import Step, Stepwise
 
 
 @dataclass(frozen=True, slots=True)
-class ChainOfThought:
-    """Thinks first, then answers from the thoughts and the best of the context.
+class ChainOfThought(Stepwise):
+    """Thinks first, then answers from the thoughts and the best of the context: trim → think → trim → answer.
 
     Source: chain-of-thought prompting, Wei et al., arXiv:2201.11903; the answer is a call of its own, so
     that thoughts that run to their bound never cost the answer its room.
@@ -37,19 +31,11 @@ class ChainOfThought:
     output: int = 96
     success: float = 0.6
     name: str = "chain_of_thought"
-    needs_model: bool = True
 
     @property
-    def _steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Step, ...]:
+        """The two calls."""
         return (
             Step("think", think_prompt, self.context, self.least, self.thought),
             Step("answer", answer_prompt, self.answer_context, self.answer_context, self.output),
         )
-
-    def forecast(self, question: str, meter: Meter | None) -> Forecast:
-        """Return the cost of both calls, the thoughts counted where they are written and read."""
-        return forecast_steps(self._steps, question, meter, self.success)
-
-    def graph(self, means: Means) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """Return trim → think → trim → answer."""
-        return reasoning_graph(self.name, self._steps, means)

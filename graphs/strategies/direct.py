@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from shoestring.graphs.prompts import answer_prompt
-from shoestring.graphs.reasoning import Step, forecast_steps, reasoning_graph
-
-if TYPE_CHECKING:
-    from langgraph.graph.state import CompiledStateGraph
-
-    from shoestring.agents import Forecast, Means, Meter
+from shoestring.graphs.reasoning import Step, Stepwise
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
-    """Answers at once.
+class Direct(Stepwise):
+    """Answers at once: trim → answer.
 
     Args:
         context: Tokens of context to read at most.
@@ -30,16 +24,8 @@ class Direct:
     output: int = 96
     success: float = 0.5
     name: str = "direct"
-    needs_model: bool = True
 
     @property
-    def _steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Step, ...]:
+        """The one call."""
         return (Step("answer", answer_prompt, self.context, self.least, self.output),)
-
-    def forecast(self, question: str, meter: Meter | None) -> Forecast:
-        """Return the cost of one call."""
-        return forecast_steps(self._steps, question, meter, self.success)
-
-    def graph(self, means: Means) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """Return trim → answer."""
-        return reasoning_graph(self.name, self._steps, means)

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.budget import Amount
-from shoestring.graphs.account import find
+from shoestring.graphs.account import working
 from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
@@ -58,18 +58,18 @@ class Quote:
 
         def trim_excerpts(state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
             count = means.meter.counter.count if means.meter is not None else None
-            question = state["question"]
-            trimmed = trim(
-                state["documents"],
-                question,
-                self.context,
-                count=count,
-                render=render_excerpts,
-                embeddings=means.embeddings,
-            )
-            ledger = find(state, runtime, means.ledgers).at(node="trim", route=self.name)
-            detail = f"{trimmed.tokens:,} of {self.context:,} tokens of room used"
-            ledger.note("trim", detail, dropped=len(trimmed.dropped))
+            with working(state, runtime, means.ledgers) as ledger:
+                trimmed = trim(
+                    state["documents"],
+                    state["question"],
+                    self.context,
+                    count=count,
+                    render=render_excerpts,
+                    embeddings=means.embeddings,
+                )
+                detail = f"{trimmed.tokens:,} of {self.context:,} tokens of room used"
+                labelled = ledger.at(node="trim", route=self.name)
+                labelled.note("trim", detail, dropped=len(trimmed.dropped))
             kept = list(trimmed.documents)
             return {"context": kept, "shown": kept}
 
@@ -97,7 +97,7 @@ def render_excerpts(documents: Sequence[Document]) -> str:
     for pieces in passages(documents):
         metadata = pieces[0].metadata
         name = " ".join(str(metadata.get("title") or metadata.get("source") or "").split())
-        quoted = "\n".join(f"> {line}" for line in join_pieces(pieces).splitlines())
+        quoted = "\n".join(f"> {line}" for line in join_pieces(pieces).split("\n"))
         rendered.append(f"{quoted}\n— {name}" if name else quoted)
     return "\n\n".join(rendered)
 

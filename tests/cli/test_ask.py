@@ -117,7 +117,7 @@ def test_a_cap_too_small_for_any_call_still_answers(
     assert ran.exit_code == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert (found["kind"], found["spent"]["tokens"], found["spent"]["calls"]) == ("quote", 0, 0)
-    assert found["stopped_by"] == cap[2:].split("=")[0]
+    assert found["stopped_by"] == cap[2:].partition("=")[0]
 
 
 @pytest.mark.usefixtures("lexical")

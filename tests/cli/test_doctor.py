@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
 from typing import TYPE_CHECKING
 
+from inline_snapshot import snapshot
+from rich.console import Console
 from typer.testing import CliRunner
 
 from shoestring.cli import parts as module
+from shoestring.cli.doctor import show
 from shoestring.cli.main import app
-from shoestring.cli.parts import examine
+from shoestring.cli.parts import Part, examine
 from shoestring.models.embeddings import WrongWeights
 from shoestring.models.extras import MissingExtra
 
@@ -33,6 +37,36 @@ def test_a_whole_installation_is_well() -> None:
     assert version("langgraph") in ran.output
     assert "Everything is in place." in ran.output
     assert all(len(line) <= 80 for line in ran.output.splitlines())
+
+
+def test_what_is_shown() -> None:
+    """Parts stand under what they are for, with what was found; then each cure, once, to copy."""
+    parts = [
+        Part("core", "langgraph", "ok", "1.2.22"),
+        Part("retrieval", "chromadb", "missing", "", "pip install 'shoestring[retrieval]'"),
+        Part("retrieval", "pypdf", "missing", "", "pip install 'shoestring[retrieval]'"),
+        Part("models", "o200k_base", "wrong", "it does not unpack", "pip install [bold]x[/bold]"),
+    ]
+    output = StringIO()
+    show(Console(file=output, width=80, color_system=None), parts)
+    lines = [line.rstrip() for line in output.getvalue().splitlines()]
+    assert lines[0].startswith("shoestring ")
+    assert "\n".join(lines[1:]) == snapshot("""\
+
+core
+  langgraph     ok         1.2.22
+
+[retrieval]                index and search documents
+  chromadb      missing
+  pypdf         missing
+
+models
+  o200k_base    wrong      it does not unpack
+
+To put right what is missing:
+  pip install 'shoestring[retrieval]'
+  pip install [bold]x[/bold]\
+""")
 
 
 def test_json_is_one_object_with_every_part() -> None:

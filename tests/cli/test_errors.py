@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
+    from typer.testing import Result
+
     Process = Callable[..., subprocess.Popen[str]]
 
 QUESTION = "When does the grey heron hunt?"
 
 
-def refused(ran: Any) -> str:
+def refused(ran: Result) -> str:
     """The one line a command was refused with."""
     assert ran.exit_code == 2, ran.output
     assert ran.stdout == ""
@@ -40,7 +43,7 @@ def refused(ran: Any) -> str:
         (["--nonsense"], "No such option: --nonsense (see shoestring --help)"),
         (["sing"], "No such command 'sing'. (see shoestring --help)"),
         (["ask"], "Missing argument 'QUESTION'. (see shoestring ask --help)"),
-        (["ask", "why?"], "Missing argument 'PATH...'. (see shoestring ask --help)"),
+        (["ask", "why?"], "Missing argument 'PATH'. (see shoestring ask --help)"),
         (["ask", "why?", "birds", "--tokens"], "Option '--tokens' requires an argument."),
         (["ask", "why?", "birds", "--tokens", "foo"], "Invalid value for '--tokens': "),
         (["ask", "why?", "birds", "--tokens", "1.5"], "Invalid value for '--tokens': "),
@@ -187,8 +190,7 @@ def test_a_corrupt_index_holds_its_cure(run: Callable[..., Any]) -> None:
     said = refused(run(*asked))
     assert "kept" in said
     assert "delete" in said
-    for file in Path("kept").iterdir():
-        file.unlink()
+    shutil.rmtree("kept")
     assert run(*asked).exit_code == 0
 
 
@@ -215,7 +217,7 @@ def test_two_at_once(process: Process, birds: Path) -> None:
     ("module", "args", "cure"),
     [
         ("xllamacpp", ["birds"], "pip install 'shoestring[local]'"),
-        ("chromadb", ["birds", "--model=quote"], "pip install 'shoestring[retrieval]'"),
+        ("chromadb", ["birds"], "pip install 'shoestring[retrieval]'"),
         ("pypdf", ["a.pdf", "--model=quote"], "pip install 'shoestring[retrieval]'"),
     ],
 )
@@ -279,12 +281,12 @@ def test_interrupted(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_reader_that_leaves(process: Process) -> None:
     """A closed pipe ends a command without a word."""
-    ran = process("doctor")
-    assert ran.stdout is not None
-    ran.stdout.close()
-    assert ran.stderr is not None
-    assert ran.stderr.read() == ""
-    assert ran.wait(100) == 1
+    with process("doctor") as ran:
+        assert ran.stdout is not None
+        ran.stdout.close()
+        assert ran.stderr is not None
+        assert ran.stderr.read() == ""
+    assert ran.returncode == 1
 
 
 @given(st.text())
@@ -300,13 +302,15 @@ def test_nothing_moves_the_cursor(text: str) -> None:
 
 @pytest.mark.slow
 def test_huge_files(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 MB of text are searched by words alone; 200 MB are refused; neither takes all memory."""
+    """100 MB of text are searched, by words alone; what is larger than 200 MB is refused."""
     monkeypatch.chdir(tmp_path)
     with Path("huge.txt").open("w", encoding="utf-8") as file:
-        for day in range(1_500_000):
-            file.write(f"On day {day:09} the keeper saw {day % 977} herons at the lake.\n\n")
+        days = range(2_200_000)
+        file.writelines(
+            f"On day {day:09} I saw {day % 977} herons at the lake.\n\n" for day in days
+        )
         file.write("The grey heron hunts at dusk.\n")
-    assert Path("huge.txt").stat().st_size > 90_000_000
+    assert Path("huge.txt").stat().st_size > 100_000_000
     ran = process("ask", QUESTION, "huge.txt", "--model", "quote", "--json")
     output, errors = ran.communicate(timeout=280)
     assert errors == "more than 4,000,000 characters: searched by words, not by meaning\n"
@@ -317,3 +321,4 @@ def test_huge_files(process: Process, tmp_path: Path, monkeypatch: pytest.Monkey
     _, errors = ran.communicate(timeout=100)
     assert ran.returncode == 2
     assert errors.startswith("shoestring: cannot read 'huge.txt': it is larger than 200,000,000")
+    Path("huge.txt").unlink()  # pytest keeps the folders of its last runs

@@ -62,6 +62,7 @@ def test_rows_and_table(suite: Path) -> None:
     assert rows[-1]["interval"] is not None
     assert "answers" in result.stdout
     assert "…" not in result.stdout
+    assert all(len(line.rstrip()) <= 80 for line in result.stdout.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import gc
+import operator
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Send
 
 from shoestring.agents import Planner
 from shoestring.budget import Amount, Budget, Ledger, LedgerNotFound, MemoryStore
 from shoestring.graphs import BudgetContext, ChainOfThought, Direct, Quote, build_assistant
 from shoestring.graphs.prompts import NO_ANSWER
-from shoestring.models import Price, UnknownPrice
+from shoestring.models import Price, UnknownPrice, guard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +38,12 @@ DOCUMENTS = [
     ),
     Document("The lighthouse museum opens in May. " + FILLER, metadata={"source": "museum.txt"}),
 ]
+
+
+class Many(TypedDict, total=False):
+    """The state of a graph that asks many questions."""
+
+    found: Annotated[list[Any], operator.add]
 
 
 def says(*answers: str) -> Any:
@@ -281,7 +291,7 @@ def test_a_thread_keeps_its_messages_and_its_budget(server: CountingServer, tmp_
     assert [len(r["messages"]) for r in results] == [2, 4, 6, 8, 10]
     assert results[0]["kind"] == "generated"
     assert (results[-1]["kind"], results[-1]["stopped_by"]) == ("quote", "tokens")
-    assert server.billed == store.ledger("thread-t").spent.tokens <= 1_000
+    assert server.billed == store.ledger("thread 't'").spent.tokens <= 1_000
 
 
 def test_rewinding_never_refunds(server: CountingServer) -> None:
@@ -376,3 +386,135 @@ def test_two_documents_with_a_trap_cannot_pass_the_check(server: CountingServer)
     assistant = build_assistant(server.model(), [trap], budget=Budget(tokens=6_000))
     result = assistant.invoke({"question": QUESTION})
     assert result["kind"] != "generated"
+
+
+def test_each_question_has_its_own_budget_where_no_state_is_kept(server: CountingServer) -> None:
+    """With a thread id but no checkpointer, no question spends what another was given."""
+    server.says = says(ANSWER)
+    assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=600))
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    results = [assistant.invoke({"question": QUESTION}, thread) for _ in range(3)]
+    assert [r["kind"] for r in results] == ["generated"] * 3
+    assert len({r["ledger_id"] for r in results}) == 3
+
+
+def test_questions_in_a_fan_out_have_their_own_budgets(server: CountingServer) -> None:
+    """Parallel tasks of a checkpointed parent graph each ask under a ledger of their own."""
+    server.says = says(ANSWER)
+    assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=600))
+
+    def one(state: Many) -> Many:
+        return {"found": [assistant.invoke({"question": QUESTION})]}
+
+    def four(state: Many) -> list[Send]:
+        return [Send("one", {}) for _ in range(4)]
+
+    graph = StateGraph(Many)
+    graph.add_node("one", one)
+    graph.add_conditional_edges(START, four, ["one"])
+    parent = graph.compile(checkpointer=InMemorySaver())
+    found = parent.invoke({"found": []}, {"configurable": {"thread_id": "t"}})["found"]
+    assert [r["kind"] for r in found] == ["generated"] * 4
+    assert len({r["ledger_id"] for r in found}) == 4
+
+
+def test_a_guarded_model_is_refused(server: CountingServer) -> None:
+    """A guard is never silently replaced: its cap would be lost."""
+    team = Ledger(Budget(tokens=100))
+    with pytest.raises(TypeError, match="BudgetContext"):
+        build_assistant(guard(server.model(), team), DOCUMENTS, budget=Budget(tokens=9_000))
+
+
+def test_clocks_stand_still_between_questions(server: CountingServer) -> None:
+    """Active time is the time nodes work: not the time a person thinks."""
+    server.says = says(ANSWER)
+    now = [0.0]
+    store = MemoryStore(clock=lambda: now[0])
+    assistant = build_assistant(
+        server.model(),
+        DOCUMENTS,
+        budget=Budget(seconds=60),
+        thread_budget=Budget(seconds=90),
+        ledgers=store,
+        checkpointer=InMemorySaver(),
+    )
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    for _ in range(3):
+        result = assistant.invoke({"question": QUESTION}, thread)
+        now[0] += 3_600
+        assert result["kind"] == "generated"
+        assert store.ledger(result["ledger_id"]).elapsed == 0
+    assert store.ledger("thread 't'").elapsed == 0
+    updates = assistant.stream({"question": QUESTION}, thread, interrupt_before=["check"])
+    assert list(updates)
+    now[0] += 3_600
+    assert assistant.invoke(None, thread)["kind"] == "generated"
+
+
+def test_time_that_runs_out_in_a_call_ends_in_a_quote(server: CountingServer) -> None:
+    """A call that is cut off by the cap on seconds costs its hold, not the answer."""
+    now = [0.0]
+    store = MemoryStore(clock=lambda: now[0])
+
+    def slow(_body: dict[str, Any]) -> str:
+        now[0] += 100
+        raise ConnectionAbortedError  # the server drops the connection when the time is over
+
+    server.says = slow
+    assistant = build_assistant(
+        server.model(), DOCUMENTS, budget=Budget(tokens=6_000, seconds=60), ledgers=store
+    )
+    result = assistant.invoke({"question": QUESTION})
+    assert (result["kind"], result["stopped_by"]) == ("quote", "seconds")
+    assert len(server.requests) <= 1
+
+
+def test_the_answer_reserve_is_kept_in_dollars_too(server: CountingServer) -> None:
+    """Under a dollar cap the planner sees what the reserve in tokens is worth."""
+    server.says = says(ANSWER)
+    price = Price(input=1, output=1)  # a microdollar a token
+    budget = Budget(usd="0.0007", answer_reserve=600)
+    result, _ = ask(server, budget, price=price)
+    assert (result["route"], result["kind"]) == ("direct", "generated")
+    assert "answer reserve" in result["receipt"][0]["detail"]
+
+
+def test_an_unknown_vocabulary_reads_as_much_context(server: CountingServer) -> None:
+    """Where only a bound in bytes is known, the routes still read the context they like."""
+    server.says = says(ANSWER)
+    known, _ = ask(server, Budget(tokens=60_000), planner=Planner((Direct(),)))
+    sent = len(server.requests[-1]["messages"][1]["content"])
+    assistant = build_assistant(
+        server.model(model="a-model-of-its-own"),
+        DOCUMENTS,
+        budget=Budget(tokens=60_000),
+        planner=Planner((Direct(),)),
+    )
+    unknown = assistant.invoke({"question": QUESTION})
+    assert known["kind"] == unknown["kind"] == "generated"
+    assert len(server.requests[-1]["messages"][1]["content"]) > sent / 2
+
+
+@pytest.mark.parametrize("question", [None, 5, [], "", {"a": 1}])
+def test_what_is_no_question_is_refused(server: CountingServer, question: object) -> None:
+    """Anything but a text with words is one clear error."""
+    assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=900))
+    with pytest.raises(ValueError, match="the question is empty"):
+        assistant.invoke(cast("Any", {"question": question}))
+
+
+def test_questions_are_forgotten_where_nobody_can_ask_for_them(server: CountingServer) -> None:
+    """An assistant with a store of its own does not hoard a ledger a question."""
+    server.says = says(ANSWER)
+    assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=600))
+    assistant.invoke({"question": QUESTION})
+    after_one = live_ledgers()
+    for _ in range(4):
+        assistant.invoke({"question": QUESTION})
+    assert live_ledgers() <= after_one
+
+
+def live_ledgers() -> int:
+    """Count the ledgers of questions that something still holds on to."""
+    gc.collect()
+    return sum(isinstance(thing, Ledger) and thing.name == "question" for thing in gc.get_objects())

@@ -31,6 +31,8 @@ def problems(answer: str, question: str = "What of it?", *, truncated: bool = Fa
         "The ferry carries 120 people [2].",
         "Call `get_timetable()` for the hours of the ferry.",
         "THE FERRY carries 120 people.",
+        "According to the timetable, the ferry carries 120 people.",
+        "Unfortunately the ferry carries 120 people.",
     ],
 )
 def test_what_the_sources_say_passes(answer: str) -> None:
@@ -46,12 +48,16 @@ def test_what_the_sources_say_passes(answer: str) -> None:
         ("[1]", "empty"),
         (f"{NO_ANSWER}", "found no answer"),
         ("the sources do not say", "found no answer"),
+        ("The source does not say that the source does not say.", "found no answer"),
+        ("The text doesn't explicitly mention the ferry's captain.", "found no answer"),
         ("The ferry carries 130 people.", "'130' does not stand"),
         ("The heron was ringed near Port Askaig.", "'Askaig' does not stand"),
         ("Call get_hours() for the ferry.", "'get_hours' does not stand"),
         ("The ferry carries 120 people [3].", "source [3] does not exist"),
         ("The ferry carries 120 people [0].", "source [0] does not exist"),
         ("It weighs 1,850 grams [2].", "'1,850' does not stand"),
+        ("Napoleon ringed the heron near Port Ellery.", "'Napoleon' does not stand"),
+        ("It is 18,50 grams.", "'18,50' does not stand"),
         ("Purple elephants seldom appreciate modern jazz.", "of the answer's words"),
     ],
 )
