@@ -29,7 +29,9 @@ class Children(Protocol):
 
     def __iter__(self) -> Iterator[Account]: ...
 
-    def append(self, child: Account, /) -> None: ...
+    def append(self, child: Account, /) -> None:
+        """Add an account that was just opened."""
+        ...
 
 
 class Entries(Protocol):
@@ -39,7 +41,9 @@ class Entries(Protocol):
 
     def __delitem__(self, seq: int, /) -> None: ...
 
-    def items(self) -> Iterable[tuple[int, Record | ReceiptLine]]: ...
+    def items(self) -> Iterable[tuple[int, Record | ReceiptLine]]:
+        """Return the entries with their places."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -137,14 +137,6 @@ def taken(id: str) -> ValueError:  # noqa: A002  the public name of the thing
     )
 
 
-def below_another(id: str) -> ValueError:  # noqa: A002  the public name of the thing
-    """Return the error for discarding a part of a tree, with its cure."""
-    return ValueError(
-        f"the ledger {id!r:.60} is below another, whose sums it is part of: "
-        f"close() it, or discard the root of its tree"
-    )
-
-
 def not_portable(what: str) -> LedgerNotPortable:
     """Return the error for `what` ("pickled", "used in a forked process"), with its cure."""
     return LedgerNotPortable(

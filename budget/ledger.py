@@ -9,13 +9,13 @@ from shoestring.budget import view
 from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import Anchored, not_portable
-from shoestring.budget.hold import Hold
 from shoestring.budget.memory import MemoryStore
 from shoestring.budget.record import Origin
 
 if TYPE_CHECKING:
     from shoestring.budget.account import Account, Purpose
     from shoestring.budget.amount import Caps
+    from shoestring.budget.hold import Hold
     from shoestring.budget.receipt import Receipt
     from shoestring.budget.store import Store
     from shoestring.budget.tree import Tree
@@ -68,7 +68,7 @@ remain. Raise Budget(tokens=…), or ask for less.
         self.parent = None
         self._tree = self.store.plant(_fresh(id), name, budget)
         self._origin = Origin(self._tree.root, "", "", "work")
-        self.store.add(self)
+        self.store.add(self)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
 
     @classmethod
     def _found(cls, store: Store, tree: Tree, account: Account) -> Ledger:
@@ -77,7 +77,8 @@ remain. Raise Budget(tokens=…), or ask for less.
         for above in reversed(account.path):
             handle = Ledger.__new__(cls)
             handle.store, handle.parent = store, found
-            handle._tree, handle._origin = tree, Origin(above, "", "", "work")
+            handle._tree = tree  # noqa: SLF001  its own class
+            handle._origin = Origin(above, "", "", "work")  # noqa: SLF001  its own class
             found = handle
         if found is None:
             raise AssertionError("a path has at least the account itself")
@@ -285,7 +286,7 @@ remain. Raise Budget(tokens=…), or ask for less.
         account = self._tree.child(old, _fresh(id), name, budget, set_aside=set_aside)
         child = self._handle(Origin(account, old.node, old.route, old.purpose), self)
         try:
-            self.store.add(child)
+            self.store.add(child)  # pyright: ignore[reportArgumentType]  as above
         except ValueError:
             self._tree.close(account)
             raise
@@ -336,7 +337,9 @@ remain. Raise Budget(tokens=…), or ask for less.
 
 def _find(store: Store, id: str, node: str, route: str, purpose: Purpose) -> Ledger:  # noqa: A002
     """Return the ledger that was pickled."""
-    return store.ledger(id).at(node=node, route=route, purpose=purpose)
+    return store.ledger(id).at(  # pyright: ignore[reportReturnType]  as above
+        node=node, route=route, purpose=purpose
+    )
 
 
 def _fresh(id: str | None) -> str:  # noqa: A002  the public name of the thing

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from shoestring.budget.errors import Anchored, below_another, not_found, taken
+from shoestring.budget.errors import Anchored, not_found, taken
 from shoestring.budget.tree import Tree
 
 if TYPE_CHECKING:
@@ -62,16 +62,12 @@ class MemoryStore(Anchored):
                 raise taken(ledger.id)
 
     def discard(self, id: str) -> None:  # noqa: A002  the public name of the thing
-        """Let go of a whole tree that nobody will ask for again; no change if there is none.
+        """Let go of a ledger nobody will ask for again, and of all below; no change if there is none.
 
-        Raises:
-            ValueError: If the ledger is below another, whose sums it is part of.
+        What a child has spent stays part of its parent's sums.
         """
         with self._lock:
             found = self._ledgers.get(id)
-            if found is None:
-                return
-            if found.parent is not None:
-                raise below_another(id)
-            for account in found._tree.root.subtree():  # noqa: SLF001  of one house
-                self._ledgers.pop(account.id, None)
+            if found is not None:
+                for account in found._origin.account.subtree():  # noqa: SLF001  of one house
+                    self._ledgers.pop(account.id, None)

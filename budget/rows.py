@@ -150,8 +150,8 @@ class StoredRecord(Record):
 
 def labels(text: str) -> tuple[str, str, Any, str] | None:
     """Return node, route, purpose and what of a request as text; None for a note."""
-    kind, *rest = _decode(text)
-    return None if kind == _NOTE else (rest[0], rest[1], rest[2], rest[3])
+    kind, node, route, purpose, what, *_ = _decode(text)
+    return None if kind == _NOTE else (node, route, purpose, what)
 
 
 def dump_note(line: ReceiptLine) -> str:

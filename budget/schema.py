@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 from shoestring.budget.errors import StoreForeign, StoreTooNew, StoreUnavailable
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 # Marks the file as ours, for `file` and for us: "shoe" in ASCII.
@@ -18,7 +18,8 @@ STEPS = (
     (
         """CREATE TABLE ledger (
             key INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
+            id TEXT NOT NULL,
+            forgotten INTEGER NOT NULL DEFAULT 0,  -- 1: no longer found by its id
             root INTEGER,                 -- the key of the tree's root; none in the root itself
             parent INTEGER,
             name TEXT NOT NULL,
@@ -37,6 +38,7 @@ STEPS = (
             state TEXT NOT NULL,          -- JSON: a request, or a note
             PRIMARY KEY (root, seq)
         ) STRICT, WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX ledger_id ON ledger (id) WHERE NOT forgotten",
         "CREATE INDEX ledger_parent ON ledger (parent)",
         "CREATE INDEX entry_ledger ON entry (ledger)",
     ),

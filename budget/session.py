@@ -29,7 +29,7 @@ _PRIMARY = 0xFF
 
 def pause(tries: int) -> float:
     """Return how many seconds to wait before the next try: longer each time, and never in step."""
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(tries, 16))
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries, 16))
     return longest * random.uniform(0.25, 1.0)  # noqa: S311  jitter, no secret
 
 
@@ -155,8 +155,10 @@ class Session:
         kinds: dict[int, tuple[type[errors.StoreError], str]] = {
             sqlite3.SQLITE_BUSY: (
                 errors.StoreLocked,
-                f"another process kept it locked for {self._patience:g} seconds: "
-                f"end that process, or raise SQLiteStore(patience=…)",
+                (
+                    f"another process kept it locked for {self._patience:g} seconds: "
+                    f"end that process, or raise SQLiteStore(patience=…)"
+                ),
             ),
             sqlite3.SQLITE_READONLY: (
                 errors.StoreReadOnly,

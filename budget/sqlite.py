@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from shoestring.budget.errors import below_another
 from shoestring.budget.ledger import Ledger
 from shoestring.budget.session import Session
 from shoestring.budget.stored import StoredTree
@@ -90,7 +89,7 @@ class SQLiteStore:
         Raises:
             ValueError: If the store holds a ledger of that id.
         """
-        return StoredTree.planted(self, id, name, budget)
+        return StoredTree.planted(self, id, name, budget)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
 
     def add(self, ledger: Ledger) -> None:
         """Do nothing: a ledger was written with its account, and is found by its row."""
@@ -103,25 +102,33 @@ class SQLiteStore:
         Raises:
             LedgerNotFound: If there is none.
         """
-        tree, account = StoredTree.found(self, id)
+        tree, account = StoredTree.found(self, id)  # pyright: ignore[reportArgumentType]  as above
         return Ledger._found(self, tree, account)  # noqa: SLF001  of one house
 
     def discard(self, id: str) -> None:  # noqa: A002  the public name of the thing
-        """Delete a whole tree, with its spending and receipts; no change if there is none.
+        """Let go of a ledger nobody will ask for again, and of all below; no change if there is none.
 
-        Raises:
-            ValueError: If the ledger is below another, whose sums it is part of.
+        A root is deleted with its whole tree, spending and receipts. A child is no longer found,
+        and its id is free; what it has spent stays part of its parent's sums and receipt.
         """
 
         def step(db: sqlite3.Connection) -> None:
-            row = db.execute("SELECT key, root FROM ledger WHERE id = ?", (id,)).fetchone()
+            row = db.execute(
+                "SELECT key, root FROM ledger WHERE id = ? AND NOT forgotten", (id,)
+            ).fetchone()
             if row is None:
                 return
             key, root = row
-            if root is not None:
-                raise below_another(id)
-            db.execute("DELETE FROM entry WHERE root = ?", (key,))
-            db.execute("DELETE FROM ledger WHERE key = ? OR root = ?", (key, key))
+            if root is None:
+                db.execute("DELETE FROM entry WHERE root = ?", (key,))
+                db.execute("DELETE FROM ledger WHERE key = ? OR root = ?", (key, key))
+            else:
+                db.execute(
+                    "WITH RECURSIVE below (key) AS (VALUES (?) UNION SELECT ledger.key "
+                    "FROM ledger JOIN below ON ledger.parent = below.key) "
+                    "UPDATE ledger SET forgotten = 1 WHERE key IN below",
+                    (key,),
+                )
 
         self.session.transact(step)
 

@@ -44,9 +44,8 @@ class Store(Protocol):
         ...
 
     def discard(self, id: str) -> None:  # noqa: A002  the public name
-        """Let go of a whole tree, by the id of its root; no change if there is none.
+        """Let go of a ledger nobody will ask for again, and of all below; no change if there is none.
 
-        Raises:
-            ValueError: If the ledger is below another, whose sums it is part of.
+        What a child has spent stays part of its parent's sums.
         """
         ...

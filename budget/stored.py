@@ -107,22 +107,26 @@ class StoredTree(Tree):
 
         def step(db: sqlite3.Connection) -> tuple[StoredTree, StoredAccount]:
             row = db.execute(
-                "SELECT key, coalesce(root, key) FROM ledger WHERE id = ?", (id,)
+                "SELECT key, coalesce(root, key) FROM ledger WHERE id = ? AND NOT forgotten", (id,)
             ).fetchone()
             if row is None:
                 raise not_found(id)
             key, root = row
-            id_, name, budget = db.execute(
+            row = db.execute(
                 "SELECT id, name, budget FROM ledger WHERE key = ?", (root,)
             ).fetchone()
-            tree = cls(store, id_, name, load_budget(budget))
+            try:
+                id_, name, budget = row
+                tree = cls(store, id_, name, load_budget(budget))
+            except (ValueError, TypeError) as error:
+                raise store.session.damaged() from error
             tree.root.key = root
             work = Work(db, tree, store.timeline)
             work.refresh(tree.root)
             return tree, work.account(key)
 
         tree, account = store.session.transact(step)
-        tree.run(tree._bury, account)
+        tree.bury(account)
         return tree, account
 
     # One step.
@@ -146,8 +150,7 @@ class StoredTree(Tree):
         def step(db: sqlite3.Connection) -> tuple[T | None, BudgetError | None]:
             nonlocal work
             work = self._work = Work(db, self, self._store.timeline)
-            subject = cast("Account | Origin | Record", args[0])
-            now = work.begin(subject)
+            now = work.begin(cast("tuple[Account | Origin | Record, ...]", args)[0])
             try:
                 self._before(now)
                 result, error = operation(now, *args), None
@@ -200,8 +203,11 @@ class StoredTree(Tree):
         for record in self.work.overdue(now):
             self._presume(now, record, "lease ended: charged in full")
 
-    def _bury(self, now: float, _account: Account) -> None:
+    def bury(self, account: Account) -> None:
         """Charge in full what processes hold that have ended."""
+        self.run(self._bury, account)
+
+    def _bury(self, now: float, _account: Account) -> None:
         for record in self.work.orphans():
             self._presume(now, record, "owner gone: charged in full")
 
@@ -236,7 +242,7 @@ class StoredTree(Tree):
             except BudgetBusy:
                 if time.monotonic() >= until:
                     raise
-            self.run(self._bury, record.origin.account)
+            self.bury(record.origin.account)
             time.sleep(min(pause(tries), max(0.0, until - time.monotonic())))
             tries += 1
 
@@ -257,7 +263,7 @@ class StoredTree(Tree):
             except BaseException:
                 attempt.abandon()
                 raise
-            await asyncio.to_thread(self.run, self._bury, record.origin.account)
+            await asyncio.to_thread(self.bury, record.origin.account)
             await asyncio.sleep(min(pause(tries), max(0.0, until - time.monotonic())))
             tries += 1
 

@@ -23,6 +23,7 @@ class SteadyClock:
         self._ticks = time.monotonic()
 
     def __call__(self) -> float:
+        """Return the time now."""
         ticks = time.monotonic()
         self._now = max(time.time(), self._now + ticks - self._ticks)
         self._ticks = ticks

@@ -241,6 +241,7 @@ class Tree(Atomic):
 
     def pickled(self, record: Record) -> tuple[Callable[..., Hold], tuple[object, ...]]:
         """Return how to find the hold again elsewhere."""
+        _ = record  # in memory there is no elsewhere
         raise not_portable("pickled or copied")
 
     def dispatch(self, record: Record) -> None:
@@ -428,7 +429,7 @@ class Tree(Atomic):
     ) -> Account:
         return Account(id, name, budget, now, parent=parent, set_aside=set_aside)
 
-    def _adopt(
+    def _adopt(  # noqa: PLR0917  private
         self,
         now: float,
         origin: Origin,

@@ -71,19 +71,28 @@ class FindingContract(Conformance):
         assert root.held == Amount()
         assert store.ledger("a").limit.tokens == 10
 
-    def test_discarding_lets_go_of_a_whole_tree(self, store: Store) -> None:
-        """A discarded root is gone with all below it; a part of a tree is refused."""
+    def test_discarding_lets_go_of_all_below(self, store: Store) -> None:
+        """A discarded ledger is found no more, nor is any below it; others are."""
         root = Ledger(Budget(tokens=10), id="root", store=store)
-        root.child(id="below")
+        root.child(id="below").child(id="deep")
         kept = Ledger(Budget(tokens=10), id="kept", store=store)
-        with pytest.raises(ValueError, match="is below another"):
-            store.discard("below")
         store.discard("root")
         store.discard("root")
-        for gone in ("root", "below"):
+        for gone in ("root", "below", "deep"):
             with pytest.raises(LedgerNotFound):
                 store.ledger(gone)
         assert store.ledger("kept").id == kept.id
+
+    def test_discarding_a_child_refunds_nothing(self, store: Store) -> None:
+        """What a discarded child has spent stays its parent's spending; its id is free."""
+        root = Ledger(Budget(tokens=10), id="root", store=store)
+        root.child(id="below").child(id="deep").reserve(tokens(4)).settle(tokens(4))
+        store.discard("below")
+        with pytest.raises(LedgerNotFound):
+            store.ledger("deep")
+        again = root.child(id="below")
+        assert (again.spent, root.spent, len(root.receipt.lines)) == (Amount(), tokens(4), 1)
+        assert store.ledger("below").spent == Amount()
 
     def test_any_text_is_an_id(self, store: Store) -> None:
         """Ids and labels are data: quotes, line ends and other scripts come back as they were."""

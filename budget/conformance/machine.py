@@ -31,11 +31,13 @@ small = st.integers(0, 25)
 
 
 def three(figures: Iterable[int]) -> Units:
+    """Return tokens, money and calls."""
     tokens, money, calls = figures
     return tokens, money, calls
 
 
 def plus(one: Units, other: Units) -> Units:
+    """Return the sum."""
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import gc
 import operator
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
@@ -16,7 +17,14 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 
 from shoestring.agents import Planner
-from shoestring.budget import Amount, Budget, Ledger, LedgerNotFound, MemoryStore
+from shoestring.budget import (
+    Amount,
+    Budget,
+    Ledger,
+    LedgerNotFound,
+    MemoryStore,
+    SQLiteStore,
+)
 from shoestring.graphs import BudgetContext, ChainOfThought, Direct, Quote, build_assistant
 from shoestring.graphs.prompts import NO_ANSWER
 from shoestring.models import Price, UnknownPrice, guard
@@ -518,3 +526,38 @@ def live_ledgers() -> int:
     """Count the ledgers of questions that something still holds on to."""
     gc.collect()
     return sum(isinstance(thing, Ledger) and thing.name == "question" for thing in gc.get_objects())
+
+
+def _ask_on_file(folder: str, url: str, half: bool) -> dict[str, Any]:  # noqa: FBT001  a task
+    """Build the assistant on ledgers and checkpoints in files; run it half way, or to the end."""
+    ledgers = SQLiteStore(f"{folder}/ledgers.db")
+    with SqliteSaver.from_conn_string(f"{folder}/threads.db") as saver:
+        assistant = build_assistant(
+            CountingServer(url=url).model(),
+            DOCUMENTS,
+            budget=Budget(tokens=1_500, seconds=1_000),
+            ledgers=ledgers,
+            checkpointer=saver,
+        )
+        thread: Any = {"configurable": {"thread_id": "t"}}
+        if half:
+            list(assistant.stream({"question": QUESTION}, thread, interrupt_before=["check"]))
+            return dict(assistant.get_state(thread).values)
+        return assistant.invoke(None, thread)
+
+
+def test_a_run_goes_on_in_another_process_on_its_ledger(
+    server: CountingServer, tmp_path: Path
+) -> None:
+    """With ledgers in a file, a half-done run is resumed by a new process on the account it had."""
+    server.says = says(ANSWER)
+    results: list[dict[str, Any]] = []
+    for half in (True, False):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            results.append(pool.submit(_ask_on_file, str(tmp_path), server.url, half).result())
+    assert (results[1]["kind"], len(server.requests)) == ("generated", 1)
+    assert results[1]["ledger_id"] == results[0]["ledger_id"]
+    ledger = SQLiteStore(tmp_path / "ledgers.db").ledger(results[1]["ledger_id"])
+    assert server.billed == ledger.spent.tokens <= 1_500
+    assert ledger.held == Amount()
+    assert [line.what for line in ledger.receipt.lines][-1] == "check"
