@@ -104,6 +104,9 @@ class Session:
         try:
             if self._db is None:
                 self._db = self._open()
+            elif self._db.in_transaction:
+                # An interrupt (Ctrl-C) fell between opening a transaction and its first step.
+                self._db.execute("ROLLBACK")
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             if not last and _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

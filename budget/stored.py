@@ -161,9 +161,11 @@ class StoredTree(Tree):
                 # price) is kept, as in memory.
                 result, error = None, refused
             work.save(now, self._seq)
+            self._work = None
             return result, error
 
         def undo() -> None:
+            self._work = None
             if work is not None:
                 work.undo()
 

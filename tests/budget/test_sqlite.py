@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import random
@@ -11,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +21,6 @@ from shoestring.budget import (
     Budget,
     BudgetBusy,
     BudgetExceeded,
-    Hold,
     Ledger,
     LedgerNotFound,
     SQLiteStore,
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONG = 60.0
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def tokens(count: int) -> Amount:
@@ -122,20 +118,28 @@ def test_processes_hammering_one_cap_never_pass_it(path: Path) -> None:
     assert root.held == Amount()
 
 
-def _spend(ledger: Ledger, hold: Hold) -> tuple[int, str]:
-    ledger.reserve(tokens(5)).settle(tokens(5))
-    hold.dispatching()
-    hold.settle(tokens(7))
-    return os.getpid(), ledger.node
+PICKLED = """
+import pickle
+ledger, hold = pickle.loads(sys.stdin.buffer.read())
+ledger.reserve(Amount(5)).settle(Amount(5))
+hold.dispatching()
+hold.settle(Amount(7))
+print(ledger.node)
+"""
 
 
 def test_ledgers_and_holds_are_pickled_to_another_process(path: Path) -> None:
     """A ledger and a hold, sent to a worker, are the same account and the same hold there."""
     ledger = Ledger(Budget(tokens=100), store=SQLiteStore(path))
     hold = ledger.reserve(tokens(10))
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
-        pid, node = pool.submit(_spend, ledger.at(node="worker"), hold).result(LONG)
-    assert (pid != os.getpid(), node) == (True, "worker")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\nfrom shoestring.budget import *\n{PICKLED}"],
+        input=pickle.dumps((ledger.at(node="worker"), hold)),
+        check=True,
+        capture_output=True,
+        timeout=LONG,
+    )
+    assert done.stdout == b"worker\n"
     assert (ledger.spent, ledger.held, hold.state) == (tokens(12), Amount(), "settled")
     hold.settle(tokens(7))
 
@@ -390,6 +394,15 @@ def test_a_step_that_fails_leaves_the_objects_as_they_were(path: Path) -> None:
     assert (ledger.held, ledger.spent) == (tokens(5), Amount())
     hold.settle(tokens(3))
     assert (ledger.held, ledger.spent) == (Amount(), tokens(3))
+
+
+def test_an_interrupt_between_two_steps_blocks_no_later_one(path: Path) -> None:
+    """A transaction that nobody finished, because of Ctrl-C, is rolled back by the next step."""
+    store = SQLiteStore(path)
+    ledger = Ledger(Budget(tokens=100), store=store)
+    assert store.session._begin(last=True)
+    ledger.reserve(tokens(5)).settle(tokens(3))
+    assert SQLiteStore(path).ledger(ledger.id).spent == tokens(3)
 
 
 def test_a_locked_file_is_named(path: Path) -> None:
