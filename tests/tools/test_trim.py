@@ -361,13 +361,13 @@ def test_huge_texts() -> None:
 
 
 @pytest.mark.parametrize("gap", [3, 30, 80])
-@pytest.mark.parametrize("tokens", range(20, 200, 6))
+@pytest.mark.parametrize("tokens", range(20, 200, 3))
 def test_a_unit_that_joins_its_neighbour_stays_within(gap: int, tokens: int) -> None:
     """The space that a last unit brings along by joining the next one is measured as well."""
     text = (
-        "The engine was built by a man from London."
+        "Nobody ever found the long engine afterwards."
         + " " * gap
-        + "Nobody ever found the long engine afterwards.\n\nCats sleep all day."
+        + "The engine was built by a man from London.\n\nCats sleep all day and dogs bark at the moon."
     )
     trimmed = trim([Document(text)], "Who built the engine?", tokens, count=len, fill="budget")
     assert trimmed.tokens <= tokens
