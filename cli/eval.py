@@ -59,6 +59,8 @@ def trim(
 
     if limit is not None and limit < 1:
         raise BadInput(f"--limit must be 1 or more, not {limit}")
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise BadInput(f"--json: {json_file} cannot be written: no such folder, or a folder itself")
     rooms = [Room.parse(budget) for budget in budgets.split(",")]
     names = _names(suite, sets, split)
     measured = methods(fill)

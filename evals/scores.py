@@ -1,6 +1,7 @@
 """Scores: how much of what is needed survived, and how much could have."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -50,28 +51,42 @@ def answer_recall(case: Case, text: str) -> float | None:
 
 
 def answer_oracle(case: Case, limit: int, count: Count) -> float | None:
-    """Give the best answer recall that any method could have within a limit.
+    """Give the best answer recall that a method could have within a limit.
 
-    An upper bound: the required strings that stand in the passages, on their own, without titles
-    or neighbours, fit the limit (the shortest of them, where any will do). For a log, as many gold
-    lines as fit, the shortest first.
+    The required strings that stand in the passages, on their own, without titles or neighbours,
+    fit the limit (the shortest of them, where any will do), spelt as given or as `plain` does,
+    whichever has fewer tokens. For a log, as many gold lines as fit, the cheapest first and
+    the last one in part; what stands in it twice is kept once. Strings that overlap are counted
+    apart, so where those decide a method may do better.
     """
     needed = _needed(case)
     if needed is None:
         return None
     if lines := _gold_lines(case):
-        room, fitting = limit, 0
-        for cost in sorted(count(line) for line in lines):
-            room -= cost
-            fitting += room >= 0
+        copies = Counter(map(plain, lines))
+        costs = {plain(line): _fewest([line], count) for line in lines}
+        room, fitting = float(limit), 0.0
+        for line in sorted(costs, key=lambda line: costs[line] / copies[line]):
+            share = min(1.0, room / costs[line])
+            room -= share * costs[line]
+            fitting += share * copies[line]
         return fitting / len(lines)
     whole = plain("\n".join(part for p in case.passages for part in (p.title, p.text)))
     for way in needed:
-        parts = list(dict.fromkeys(map(plain, way)))
-        parts = [p for p in parts if not any(p != other and p in other for other in parts)]
-        if all(part in whole for part in parts) and count("\n".join(parts)) <= limit:
+        spelt = {plain(part): part for part in way}
+        apart = [
+            part
+            for key, part in spelt.items()
+            if not any(key != other and key in other for other in spelt)
+        ]
+        if all(key in whole for key in spelt) and _fewest(apart, count) <= limit:
             return 1.0
     return 0.0
+
+
+def _fewest(parts: Sequence[str], count: Count) -> int:
+    text = " ".join(" ".join(parts).split())
+    return min(count(text), count(plain(text)))
 
 
 def gold_recall(
@@ -119,15 +134,18 @@ def _token_ends(
 
 
 def _needed(case: Case) -> list[tuple[str, ...]] | None:
-    """Give the ways to be right: any of them, with all of its strings."""
+    """Give the ways to be right: any of them, with all of its strings; None if there are none."""
     if case.meta.get("extractive") is not True:
         return None
     evidence = case.meta.get("evidence_strings")
     if isinstance(evidence, list) and evidence:
         return [tuple(str(part) for part in evidence)]
+    if lines := _gold_lines(case):
+        return [tuple(lines)]
+    answers = tuple(answer for answer in case.answers if plain(answer))  # "" stands in any text
     if case.meta.get("all_answers_required") is True:
-        return [case.answers]
-    return [(answer,) for answer in case.answers]
+        return [answers] if answers else None
+    return [(answer,) for answer in answers] or None
 
 
 def _gold_lines(case: Case) -> list[str]:
@@ -138,6 +156,10 @@ def _gold_lines(case: Case) -> list[str]:
     lines = [line for passage in case.passages for line in passage.text.split("\n")]
     found: list[str] = []
     for mark in marks if isinstance(marks[0], list) else [marks]:
-        if len(mark) == 2 and all(isinstance(number, int) for number in mark):  # noqa: PLR2004
+        if (
+            isinstance(mark, list)
+            and len(mark) == 2  # noqa: PLR2004 - the first line and the last
+            and all(isinstance(number, int) for number in mark)
+        ):
             found += [line for line in lines[max(0, mark[0] - 1) : mark[1]] if line.strip()]
     return found

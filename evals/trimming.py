@@ -69,21 +69,23 @@ class Row:
     method: str
     budget: str
     items: int
+    """The cases that the recall with the interval is computed over; all where there is none."""
     answer_recall: float | None
-    """Mean over the items it applies to; None if it applies to none."""
+    """Mean over the cases it applies to; None if it applies to none."""
     gold_recall: float | None
+    """The same, over the cases that mark gold passages."""
     interval: tuple[float, float] | None
     """95 % of the answer recall, or of the gold recall where there is no answer recall."""
     oracle: float | None
-    """The best possible value of that same figure."""
+    """The best possible value of that same figure, over the same cases."""
     tokens_used: float
-    """Mean per item, counted on the rendered text."""
+    """Mean of all cases with passages, counted on the rendered text."""
     tokens_limit: float
-    """Mean per item."""
+    """Mean of the same cases."""
     over_budget: int
-    """Items whose rendered text has more tokens than the room."""
+    """How many of them have more tokens in the rendered text than the room."""
     ms_per_query: float
-    """Median."""
+    """Their median."""
 
 
 def methods(fill: Fill, embeddings: Embeddings | None = None) -> dict[str, Method]:
@@ -118,15 +120,14 @@ def measure(
     """
     count = counter(_VOCABULARY).count
     usable = [case for case in cases if case.passages and case.asked.strip()]
-    contexts = [_documents(case) for case in usable]
-    wholes = [count(render(documents)) for documents in contexts]
+    wholes = [count(render(_documents(case))) for case in usable]
     for room in rooms:
         limits = [room.tokens(whole) for whole in wholes]
         best = [_oracles(case, limit, count) for case, limit in zip(usable, limits, strict=True)]
         for label, method in measured.items():
             figures = [
-                _figures(case, documents, limit, method, count)
-                for case, documents, limit in zip(usable, contexts, limits, strict=True)
+                _figures(case, limit, method, count)
+                for case, limit in zip(usable, limits, strict=True)
             ]
             yield _row((name, label, str(room)), figures, best, limits)
 
@@ -151,9 +152,10 @@ def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float 
     return answer_oracle(case, limit, count), gold_oracle(case, limit, encoding(_VOCABULARY))
 
 
-def _figures(
-    case: Case, documents: Sequence[Document], limit: int, method: Method, count: Count
-) -> _Figures:
+def _figures(case: Case, limit: int, method: Method, count: Count) -> _Figures:
+    # Made for each run: cases share passages, and a thousand documents for each case of a set
+    # would take gigabytes. It also keeps methods from seeing what another did to them.
+    documents = _documents(case)
     began = perf_counter()
     kept = method(documents, case.asked, limit, count)
     seconds = perf_counter() - began
@@ -182,7 +184,7 @@ def _row(
     oracle = [pair[0 if answers else 1] for pair in best]
     return Row(
         *names,
-        items=len(figures),
+        items=len(answers or gold or figures),
         answer_recall=_mean(answers),
         gold_recall=_mean(gold),
         interval=interval(answers or gold),

@@ -31,7 +31,7 @@ HOME = Path(".demo")
 BUDGETS = (6_000, 1_500, 300)
 QUESTIONS = (
     "Which statement terminates the nearest enclosing loop?",
-    "What does the assert statement insert into a program?",
+    "Which operators test for object identity?",
     "What is the largest planet of the solar system?",  # the language reference does not say
 )
 

@@ -27,6 +27,8 @@ DECLINED = re.compile(
 )
 """An admission that the sources hold no answer, in the words asked for or near them (English)."""
 
+QUOTED = re.compile(r"[\"'`“‘«]([^\"'`“”‘’«»]{1,80})[\"'`”’»]")
+
 SHORTEST_NAME = 3
 """Characters; "I" and the capitals of initials and headings say little."""
 
@@ -108,13 +110,21 @@ def check(
         f"{fact!r} does not stand in the sources" for fact in _facts(text) if not known.holds(fact)
     ]
     said = [word for word in words(text) if word not in VERDICTS]
-    asked = {stem(word) for word in words(question)}
-    if said and all(stem(word) in asked or word in STOP_WORDS or word in HEDGES for word in said):
+    if said and _echoes(text, said, question):
         problems.append("the answer says no more than the question")
     share = sum(word in known.terms for word in said) / len(said) if said else 1.0
     if share < SUPPORT:
         problems.append(f"only {share:.0%} of the answer's words stand in the sources")
     return Verdict(tuple(problems), tuple(cited or _closest(said, shown)))
+
+
+def _echoes(text: str, said: Sequence[str], question: str) -> bool:
+    """Whether an answer has only words of the question; what it puts in quotes is a word, too."""
+    asked = {stem(word) for word in words(question)}
+    known = _plain(question)
+    return all(
+        stem(word) in asked or word in STOP_WORDS or word in HEDGES for word in said
+    ) and all(_plain(quoted) in known for quoted in QUOTED.findall(text))
 
 
 class _Known:

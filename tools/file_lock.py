@@ -21,11 +21,19 @@ if sys.platform == "win32":
 
     def _try(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+    def _free(file: int) -> None:
+        os.close(file)
 else:
     import fcntl
 
     def _try(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _free(file: int) -> None:
+        # Closing alone would leave the lock with a child that was forked meanwhile.
+        fcntl.flock(file, fcntl.LOCK_UN)
+        os.close(file)
 
 
 @contextmanager
@@ -60,4 +68,4 @@ def locked(path: Path, wait: float) -> Generator[None]:
             time.sleep(_POLL)
         yield
     finally:
-        os.close(file)  # frees the lock
+        _free(file)

@@ -262,7 +262,8 @@ class Index:
         if len(dense) != self._manifest.count_embedded() + len(self._manifest.strays()):
             self._manifest.keep_embedded(dense.ids())
         embeddings = self._embedder()
-        ready, total = self._manifest.count_embedded(), len(self)
+        before = ready = self._manifest.count_embedded()
+        total = len(self)
         while batch := self._manifest.to_embed(_BATCH):
             vectors = embeddings.embed_documents([_embedded_text(p.document) for p in batch])
             dense.put([passage.id for passage in batch], vectors)
@@ -271,6 +272,9 @@ class Index:
             report(ready, total)
         dense.remove(self._manifest.strays())
         self._manifest.forget_strays()
+        if ready > before:
+            # Who opened the index meanwhile has read a part of the vectors only.
+            self._manifest.advance()
 
     # Dense search.
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +35,8 @@ class Lexical:
             rows.append([vocabulary.setdefault(term, len(vocabulary)) for term in terms.split()])
         ranker = None
         if vocabulary:
+            import bm25s  # with scipy a third of a second, which trimming should not pay
+
             ranker = bm25s.BM25()
             ranker.index((rows, vocabulary), show_progress=False)
         return cls(np.array(numbers, dtype=np.int64), ranker)
@@ -57,6 +58,8 @@ class Lexical:
             numbers = np.load(folder / _NUMBERS, allow_pickle=False)
             ranker = None
             if (folder / "params.index.json").exists():
+                import bm25s  # as above
+
                 ranker = bm25s.BM25.load(folder, load_corpus=False, allow_pickle=False)
                 if ranker.scores["num_docs"] != len(numbers):
                     return None

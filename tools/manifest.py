@@ -24,7 +24,8 @@ __all__ = ["Manifest", "Passage", "Source"]
 _VERSION = 1
 _PATIENCE = 30  # seconds; a write of another process takes milliseconds
 
-# Text is stored as bytes: SQLite's own text cannot hold half of a surrogate pair.
+# Text is stored as bytes: SQLite's own text cannot hold half of a surrogate pair. A number is never
+# used again, or a ranking made before an update would lead to other passages.
 _SCHEMA = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     (
@@ -32,7 +33,7 @@ _SCHEMA = (
         " PRIMARY KEY (source, part)) WITHOUT ROWID"
     ),
     (
-        "CREATE TABLE passages (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+        "CREATE TABLE passages (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
         " source BLOB NOT NULL, part INTEGER NOT NULL, metadata TEXT NOT NULL, text BLOB NOT NULL,"
         " terms BLOB NOT NULL, embedded INTEGER NOT NULL DEFAULT 0)"
     ),
@@ -40,6 +41,10 @@ _SCHEMA = (
     "CREATE INDEX passages_by_vector ON passages (embedded)",
     "CREATE TABLE strays (id TEXT PRIMARY KEY) WITHOUT ROWID",
     f"PRAGMA user_version = {_VERSION}",
+)
+_ADVANCE = (
+    "INSERT INTO facts VALUES ('generation', '1') ON CONFLICT (name)"
+    " DO UPDATE SET value = CAST(value AS INTEGER) + 1"
 )
 
 
@@ -153,7 +158,7 @@ class Manifest:
             db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def generation(self) -> int:
-        """Return a number that grows with every change of passages."""
+        """Return a number that grows with every change of passages, and once vectors are stored."""
         return int(self.fact("generation") or 0)
 
     # Sources.
@@ -190,10 +195,7 @@ class Manifest:
                 db.execute("DELETE FROM sources WHERE source = ? AND part = ?", key)
             else:
                 db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", (*key, digest))
-            db.execute(
-                "INSERT INTO facts VALUES ('generation', '1') ON CONFLICT (name)"
-                " DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-            )
+            db.execute(_ADVANCE)
 
     # Passages.
 
@@ -284,6 +286,11 @@ class Manifest:
         """Record that no vector without a passage is left."""
         with self._writing() as db:
             db.execute("DELETE FROM strays")
+
+    def advance(self) -> None:
+        """Let the generation grow."""
+        with self._writing() as db:
+            db.execute(_ADVANCE)
 
 
 def _bytes(text: str) -> bytes:

@@ -145,5 +145,9 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
             head = found[unit.header]
             body = f"{text[head.start : min(head.end, head.start + _HEADER)]}\n{body}"
         said.append(body)
-    lines = sum(1 for unit in found if unit.kind == "line")
+    lines = sum(
+        # A line of a log may hold a value.
+        unit.kind == "line" or (unit.kind == "value" and text[unit.start] not in '{["\t ')
+        for unit in found
+    )
     return Text(title_of(document), said, lines=2 * lines > len(found))

@@ -7,12 +7,16 @@ from langchain_core.documents import Document
 __all__ = ["render", "title_of"]
 
 _LONGEST_TITLE = 200  # characters; titles come from documents, and must not eat the room
+_TITLE_READ = 10 * _LONGEST_TITLE  # characters of it that are looked at
 
 
 def title_of(document: Document) -> str:
     """Give a document's title on one line, shortened; "" where it has none."""
     title = document.metadata.get("title")
-    return " ".join(title.split())[:_LONGEST_TITLE].rstrip() if isinstance(title, str) else ""
+    if not isinstance(title, str):
+        return ""
+    # Asked for at every measurement, so a title of megabytes must not be read to its end.
+    return " ".join(title[:_TITLE_READ].split())[:_LONGEST_TITLE].rstrip()
 
 
 def render(documents: Sequence[Document]) -> str:

@@ -78,9 +78,10 @@ def trim(
     """Keep what tells most about a query, within a number of tokens.
 
     What is promised is measured: `count(render(kept)) <= tokens` for any text and any counter.
-    Sentences and lines are kept whole, table rows with their header, JSON values whole; only the
-    last piece under `fill="budget"` may be cut short, between words where that still fills the
-    room. The same input gives the same result.
+    Sentences and lines are kept whole, table rows with their header, JSON values whole. A sentence
+    or line may be cut short only to fill the room under `fill="budget"`, between words where that
+    still fills it, and where nothing else would be kept at all. The same input gives the same
+    result.
 
     Args:
         documents: What to choose from. Metadata `source`, `start` (the document's place in its
@@ -281,8 +282,12 @@ class _Trim:
             return None
         longer = choice.with_cut(unit, length, untitled=untitled)
         if length == len(text):
-            del longer.cuts[unit]
-        return longer, self._measure(longer)
+            # Without the cut it joins the unit behind it, and with that the space between them.
+            whole = Choice(longer.units, choice.cuts, longer.untitled)
+            used = self._measure(whole)
+            if used <= self.limit:
+                return whole, used
+        return longer, measured(length)
 
     def _nice_cut(self, text: str, length: int, measured: Callable[[int], int]) -> int:
         """Move a cut to the end of a word, or at least off the middle of a character."""
@@ -308,7 +313,9 @@ class _Trim:
         )
 
     def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
-        kept = set(self.pieces.kept(choice)).difference(choice.cuts)
+        kept = set(self.pieces.kept(choice)).difference(
+            unit for unit, length in choice.cuts.items() if length < len(self.pieces.content(unit))
+        )
         dropped: list[Dropped] = []
         before = -2
         for unit, span in enumerate(self.pieces.units):

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal, NamedTuple
 
 __all__ = ["LONGEST", "Kind", "Unit", "safe_cut", "units"]
@@ -20,6 +20,9 @@ _WRAP_WIDTHS = (40, 140)  # characters of the widest line of a paragraph that an
 _SCAN_FACTOR = 4  # failed attempts to read JSON may look at the text this many times in all
 
 _LINES = re.compile(r"[^\r\n]+")
+_LINE_REST = re.compile(r"[^\r\n]*+")
+_OPENING = re.compile(r"[{\[]\s*+(?:[\"{\[]|\Z)")  # of a JSON value that is more than a few numbers
+_OPENINGS = 3  # places in a line where a JSON value is looked for
 _LETTER = re.compile(r"[^\W\d_]")
 _BULLET = re.compile(r"(?:[-*+•>#|$]|\(?\w{1,3}[.)]\s)")
 # A run of stops is matched from its first character only, so that a long run stays linear.
@@ -37,6 +40,7 @@ _ABBREVIATIONS = frozenset(
     """.split()  # noqa: SIM905 - a list of strings would fill a screen
 )
 _DELIMITERS = (("\t", 1), ("|", 1), (";", 2), (",", 2))  # and the fewest of them in a table's line
+_CELL = 80  # characters of a cell that tell whether it is a number
 _NUMBER = re.compile(r"\s*\(?[-+$€£]?\s*\d[\d.,\s]*[%)]?\s*\Z")
 
 
@@ -56,11 +60,12 @@ class Unit(NamedTuple):
 def units(text: str) -> list[Unit]:
     r"""Split a text into its units, in order; only white space lies between them.
 
-    A text that is a JSON value is one unit, and so is a value that starts on a line of its own (a
-    line of JSON lines, a fenced example). A table's rows know the header they belong to: Markdown
-    tables, and blocks of lines with the same number of tabs, pipes, semicolons or commas under a
-    header without numbers. Paragraphs, wrapped or not, give sentences; what stands in lines (logs,
-    code, lists) gives lines; a line without a letter ("5,794", "}") belongs to the line before.
+    A text that is a JSON value is one unit, and so are the lines that one stands in (a line of JSON
+    lines, a fenced example, "Result: {...}") with at most 300 characters beside it. A table's rows
+    know the header they belong to: Markdown tables, lines between pipes, and blocks of lines with
+    the same number of tabs, pipes, semicolons or commas under a header without numbers. Paragraphs,
+    wrapped or not, give sentences; what stands in lines (logs, code, lists) gives lines; a line
+    without a letter ("5,794", "}") belongs to the line before.
 
     Args:
         text: Any text, however long its lines; time is linear in it.
@@ -145,7 +150,7 @@ def _is_json(text: str) -> bool:
 
 
 class _JsonReader:
-    """Finds JSON objects and arrays that start on a line and end with one."""
+    """Finds the lines that hold a JSON object or array."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -153,23 +158,41 @@ class _JsonReader:
         self._left = _SCAN_FACTOR * len(text)  # hostile text must not make this quadratic
 
     def value_at(self, start: int, line_end: int) -> int | None:
-        text = self._text
-        while start < line_end and text[start] in " \t":
-            start += 1
-        if self._left <= 0 or text[start] not in "{[":
+        """Give the end of the lines from `start` on that a value stands in; None for no value.
+
+        What stands beside it ("Result: {", a comma) stays with it, unless that is a text of its
+        own.
+        """
+        line = self._text[start:line_end]
+        at = start + len(line) - len(line.lstrip())
+        inside = islice(_OPENING.finditer(self._text, at, line_end), _OPENINGS)
+        places = [opening.start() for opening in inside]
+        for place in dict.fromkeys(([at] if line.lstrip()[0] in "{[" else []) + places):
+            end = self._decoded(place)
+            if end is None:
+                continue
+            found = _LINE_REST.match(self._text, end)
+            rest = found[0].rstrip() if found else ""
+            beside = place - at + len(rest.strip(" \t,"))
+            # "[1] A. Author: A title" is a text, not a value with something beside it.
+            if beside <= (_LINE if place in places else 0):
+                return end + len(rest)
+        return None
+
+    def _decoded(self, start: int) -> int | None:
+        """Give the end of the value that starts here."""
+        if self._left <= 0:
             return None
         try:
-            _, end = self._decoder.raw_decode(text, start)
+            _, end = self._decoder.raw_decode(self._text, start)
         except json.JSONDecodeError as error:
             self._left -= error.pos - start
             return None
         except (ValueError, RecursionError):
-            self._left -= len(text) - start
+            self._left -= len(self._text) - start
             return None
         self._left -= end - start
-        rest = text.find("\n", end)
-        rest = len(text) if rest < 0 else rest
-        return end if not text[end:rest].strip(" \t\r,") else None
+        return end
 
 
 def _is_rule(line: str) -> bool:
@@ -215,6 +238,8 @@ def _add_block(text: str, block: list[tuple[int, int]], found: list[Unit]) -> No
 
 def _is_table(lines: list[str]) -> bool:
     """Say whether lines are a delimited table whose first line names its columns."""
+    if all(line.strip()[:1] == line.strip()[-1:] == "|" for line in lines):  # as HTML is written
+        return len({line.count("|") for line in lines}) == 1 and lines[0].count("|") > 2  # noqa: PLR2004 - two columns
     if len(lines) < 3:  # noqa: PLR2004 - a header and two rows
         return False
     for delimiter, fewest in _DELIMITERS:
@@ -222,10 +247,10 @@ def _is_table(lines: list[str]) -> bool:
         if count < fewest or any(line.count(delimiter) != count for line in lines):
             continue
         head = lines[0].split(delimiter)
-        if any(_NUMBER.match(cell) for cell in head):
+        if any(_NUMBER.match(cell[:_CELL]) for cell in head):
             continue
         sample = [line.split(delimiter) for line in lines[1:20]]
-        if any(all(_NUMBER.match(row[c][:80]) for row in sample) for c in range(len(head))):
+        if any(all(_NUMBER.match(row[c][:_CELL]) for row in sample) for c in range(len(head))):
             return True
     return False
 

@@ -43,7 +43,7 @@ class Quote:
     """
 
     context: int = 160
-    threshold: float = 0.55
+    threshold: float = 0.65
     success: float = 0.2
     name: str = "quote"
     needs_model: bool = False

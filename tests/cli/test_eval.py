@@ -74,6 +74,7 @@ def test_rows_and_table(suite: Path) -> None:
         (["--limit", "0"], "--limit must be 1 or more"),
         (["--fill", "some"], "'some' is not one of 'relevant', 'budget'"),
         (["--sets", "../one"], "no set '../one' in"),
+        (["--json", "no/such/folder/rows.json"], "rows.json cannot be written"),
     ],
 )
 def test_bad_input_is_one_line(suite: Path, args: list[str], message: str) -> None:

@@ -91,3 +91,30 @@ def test_interval() -> None:
     # The normal approximation: 1.96 * 0.5 / sqrt(2000).
     assert many == pytest.approx((0.478, 0.522), abs=0.005)
     assert interval([]) is None
+
+
+def test_oracles_spell_and_repeat_as_texts_do() -> None:
+    """Capitals that save tokens, neighbours on a line and repeated log lines are thought of."""
+    upper = case("NASA", text="NASA flew.")
+    assert COUNT("NASA") < COUNT("nasa")
+    assert answer_oracle(upper, COUNT("NASA"), COUNT) == 1.0
+    evidence = case("red", text="It is red blue.", evidence_strings=["red", "blue"])
+    assert answer_oracle(evidence, COUNT("red blue"), COUNT) == 1.0
+    log = case("x", text="error: a\nend\nerror: a", gold_lines=[[1, 1], [3, 3]])
+    assert answer_oracle(log, COUNT("error: a"), COUNT) == 1.0
+
+
+def test_what_is_no_string_gives_no_figure() -> None:
+    """An answer of nothing is no hit in any text, and marks that are no lines are left out."""
+    assert answer_recall(case("", " "), "anything") is None
+    assert answer_recall(case("", "red"), "anything") == 0.0
+    assert answer_recall(case(all_answers_required=True), "anything") is None
+    assert answer_recall(case("a", text="a\nb", gold_lines=[[1, 1], 2]), "a") == 1.0
+
+
+def test_few_items_have_a_wide_interval() -> None:
+    """Five right of five do not prove that all are right."""
+    found = interval([1.0] * 5)
+    assert found is not None
+    assert found[0] < 0.8
+    assert found[1] == 1.0

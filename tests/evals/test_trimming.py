@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 
 from shoestring.evals.baseline import best_passages
 from shoestring.evals.cases import Case, Passage, choose, read_cases
+from shoestring.evals.intervals import interval
 from shoestring.evals.trimming import Room, measure, methods
 from shoestring.models.counting import counter
 
@@ -77,7 +78,7 @@ def test_trim_and_baseline_stay_within() -> None:
     rows = {r.method: r for r in measure("set", [CASE], [Room.parse("16")], methods("budget"))}
     assert {r.over_budget for r in rows.values()} == {0}
     assert rows["trim"].answer_recall == 1.0
-    assert rows["trim"].interval == (1.0, 1.0)
+    assert rows["trim"].interval == interval([1.0])
 
 
 def test_cases_without_passages_are_left_out() -> None:
@@ -120,3 +121,13 @@ def test_real_cases_stay_within_and_beat_the_baseline(name: str) -> None:
     assert trimmed is not None
     assert baseline is not None
     assert trimmed > baseline
+
+
+def test_items_are_the_cases_of_the_figure() -> None:
+    """What the interval is about says how many cases; the others count for tokens only."""
+    other = Case("2", "Who?", (Passage("p", "", "A word."),), ("x",), {})
+    (row,) = measure("set", [CASE, other], [Room.parse("99")], {"all": everything})
+    assert row.items == 1
+    assert row.tokens_limit == 99
+    (row,) = measure("set", [other, other], [Room.parse("99")], {"all": everything})
+    assert (row.items, row.answer_recall, row.gold_recall, row.interval) == (2, None, None, None)

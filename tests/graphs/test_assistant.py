@@ -526,7 +526,7 @@ def test_questions_are_forgotten_where_nobody_can_ask_for_them(server: CountingS
 def live_ledgers() -> int:
     """Count the ledgers of questions that something still holds on to."""
     gc.collect()
-    return sum(isinstance(thing, Ledger) and thing.name == "question" for thing in gc.get_objects())
+    return sum(type(thing) is Ledger and thing.name == "question" for thing in gc.get_objects())
 
 
 HALF_WAY = """

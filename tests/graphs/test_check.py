@@ -74,6 +74,23 @@ def test_an_echo_of_the_question_is_no_answer() -> None:
     assert problems("The ferry carries 120 people.", asked) == ""
 
 
+def test_a_quoted_word_is_an_answer_however_common() -> None:
+    """An operator called "is" or "not" is named by a stop word; in quotes it counts."""
+    source = [Document('The operators "is" and "is not" test for identity.')]
+    question = "Which operators test for identity?"
+    right = check(
+        'The operators "is" and "is not" test for identity.',
+        question=question,
+        context=source,
+        shown=source,
+    )
+    echo = check(
+        'The "operators" test for identity.', question=question, context=source, shown=source
+    )
+    assert right.problems == ()
+    assert echo.problems == ("the answer says no more than the question",)
+
+
 def test_yes_and_no_are_answers() -> None:
     """A plain yes need not stand in the sources; the first span shown is named for it."""
     verdict = check("Yes.", question="Is there a ferry?", context=CONTEXT, shown=CONTEXT)

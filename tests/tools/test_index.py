@@ -434,3 +434,72 @@ def test_the_real_embedder_finds_a_paraphrase(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
+
+
+def test_numbers_of_removed_passages_are_not_used_again() -> None:
+    """While an update runs, a search finds what was there or nothing, never another passage."""
+    with Index.open(None, None) as index:
+        index.update([document("a", "dogs bark"), document("z", "cats purr")])
+
+        def documents() -> Iterator[Document]:
+            yield document("z", "submarines dive")
+            yield document("zz", "and more")
+            assert index.search("cats purr") == []
+
+        index.update(documents())
+
+
+_SLOW_RUN = """
+import sys
+from pathlib import Path
+from shoestring.tools.index import Index
+sys.path.insert(0, sys.argv[2])
+from test_index import HashedWords, many
+
+def progress(ready, total):
+    if ready == 64:
+        print("partly", flush=True)
+        sys.stdin.readline()
+
+with Index.open(Path(sys.argv[1]), HashedWords()) as index:
+    index.update(many(100), progress)
+"""
+
+
+def test_an_index_opened_during_an_update_sees_all_vectors_after_it(tmp_path: Path) -> None:
+    """What was read while another process embedded is read anew once that has finished."""
+    command = [sys.executable, "-c", _SLOW_RUN, str(tmp_path / "index"), str(Path(__file__).parent)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "partly\n"
+        with Index.open(tmp_path / "index", HashedWords()) as index:
+            early = index.search("zebra", k=1_000)  # no passage holds the word: by vectors alone
+            run.communicate("\n")
+            late = index.search("zebra", k=1_000)
+            assert len(early) < len(late) == len(index)
+
+
+_FORKED = """
+import os, sys
+from pathlib import Path
+from shoestring.tools.file_lock import locked
+
+lock = Path(sys.argv[1])
+read, write = os.pipe()
+with locked(lock, 0):
+    if os.fork() == 0:
+        os.close(write)
+        os.read(read, 1)  # until the parent has ended
+        os._exit(0)
+with locked(lock, 0):
+    print("free")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """A child forked while the lock was held does not hold it on."""
+    command = [sys.executable, "-c", _FORKED, str(tmp_path / "lock")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout == "free\n", run.stderr

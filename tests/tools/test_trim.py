@@ -3,6 +3,8 @@
 # ruff: noqa: RUF001 - stops of other scripts are what is tested
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -354,3 +356,55 @@ def test_huge_texts() -> None:
     empty = [Document("")] * 100_000
     assert trim(empty, "engine", 50).documents == ()
     assert trim([Document("[" * 200_000)], "engine", 50, fill="budget").tokens <= 50
+    titled = Document("The engine was built. " * 2000, metadata={"title": "t " * 5_000_000})
+    assert 0 < trim([titled], "engine", 120, fill="budget").tokens <= 120
+
+
+@pytest.mark.parametrize("gap", [3, 30, 80])
+@pytest.mark.parametrize("tokens", range(20, 200, 3))
+def test_a_unit_that_joins_its_neighbour_stays_within(gap: int, tokens: int) -> None:
+    """The space that a last unit brings along by joining the next one is measured as well."""
+    text = (
+        "Nobody ever found the long engine afterwards."
+        + " " * gap
+        + "The engine was built by a man from London.\n\nCats sleep all day and dogs bark at the moon."
+    )
+    trimmed = trim([Document(text)], "Who built the engine?", tokens, count=len, fill="budget")
+    assert trimmed.tokens <= tokens
+    kept = {piece.page_content for piece in trimmed.documents}
+    assert all(text[stretch.start : stretch.end] not in kept | {""} for stretch in trimmed.dropped)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Result: {\n  "a": 1,\n  "b": "engine built",\n  "c": [1,\n 2]\n}\n',
+        'Result: {"a": 1, "b": "engine built", "c": [1, 2, 3, 4, 5, 6]}',
+        '10:01 [INFO] got {"b": "engine. Built. ' + "x" * 700 + '"} from the tool',
+    ],
+)
+@pytest.mark.parametrize("fill", ["relevant", "budget"])
+def test_no_half_of_a_json_value_in_other_text(text: str, fill: str) -> None:
+    """A value with a few words beside it is kept whole or dropped, like one on its own."""
+    for tokens in (4, 8, 12, 16):
+        trimmed = trim([Document(text)], "engine built", tokens, fill=fill)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - drawn from both
+        assert trimmed.text == ""
+    assert trim([Document(text)], "engine built", 500, fill="budget").text == text
+
+
+def test_rows_between_pipes_keep_their_header() -> None:
+    """The rows of a table of an HTML page, which has no rule line, come with the first row."""
+    text = "| tool | state |\n| pump | built |\n| engine | broken |\n| car | red |"
+    trimmed = trim([Document(text)], "engine", 20)
+    assert trimmed.text == "| tool | state |\n| engine | broken |"
+    assert trim([Document(text)], "engine", 7).text == ""
+
+
+def test_trimming_loads_no_retrieval() -> None:
+    """Importing the trimmer leaves the parts of an index, which take long to load, unloaded."""
+    code = (
+        "import sys, shoestring.tools.trim;"
+        "print({'bm25s', 'scipy', 'chromadb', 'torch', 'pypdf'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

@@ -118,3 +118,26 @@ def test_a_cut_divides_no_character() -> None:
     family = "a👩\u200d👧"
     assert safe_cut(family, 0, 3) == 1
     assert safe_cut("abc", 0, 2) == 2
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
+def test_json_lines_lose_nothing(line_break: str) -> None:
+    """Commas after values belong to them, whatever ends the lines."""
+    assert pieces(line_break.join(['{"a": 1},', '{"b": 2},', "a text about engines"])) == [
+        '{"a": 1},',
+        '{"b": 2},',
+        "a text about engines",
+    ]
+
+
+def test_brackets_in_prose_are_no_values() -> None:
+    """A reference in brackets leaves its line a line, a log's level leaves room for a payload."""
+    found = units("[1] A. Smith: A title.\n[2] B. Lee: Another title.")
+    assert [unit.kind for unit in found] == ["line", "line"]
+    assert units('[INFO] got {"a": 1} again\n[INFO] bye')[0].kind == "value"
+
+
+def test_a_hostile_cell_is_not_read_to_its_end() -> None:
+    """Whether a cell is a number is told from its beginning, which megabytes of space do not slow."""
+    found = units("a,1" + " " * 2_000_000 + "x,c\n" + "1,2,3\n" * 3)
+    assert found[-1].kind == "line"
