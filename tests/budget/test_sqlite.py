@@ -184,6 +184,44 @@ def test_a_forked_process_goes_on(path: Path) -> None:
     assert SQLiteStore(path).ledger("root").spent == tokens(27)
 
 
+def test_a_fork_that_python_does_not_know_of_is_refused(path: Path) -> None:
+    """A connection carried across a fork would lose its locks: it is refused, with the cure."""
+    store = SQLiteStore(path)
+    ledger = Ledger(Budget(tokens=100), store=store)
+    store.session._pid += 1  # what a fork by a C program, such as a web server, leaves behind
+    with pytest.raises(StoreUnavailable, match="create the SQLiteStore in the process"):
+        ledger.reserve(tokens(1))
+    store.session._pid -= 1
+    assert ledger.held == Amount()
+
+
+MAKE = """
+print("ready", flush=True)
+sys.stdin.readline()
+store = SQLiteStore(sys.argv[1])
+try:
+    Ledger(Budget(tokens=100), id="root", store=store)
+    print("made")
+except ValueError:
+    print("found")
+store.ledger("root").reserve(Amount(5)).settle(Amount(5))
+"""
+
+
+def test_processes_that_start_together_make_one_file_and_one_ledger(path: Path) -> None:
+    """Four processes that all find no file: one makes the ledger, all spend from it."""
+    workers = [script(MAKE, path) for _ in range(4)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert sorted(output(worker) for worker in workers) == ["found", "found", "found", "made"]
+    assert SQLiteStore(path).ledger("root").spent == tokens(20)
+
+
 # Crashes
 
 DIE = """
