@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
-    from shoestring.budget import Caps, MemoryStore
+    from shoestring.budget import Caps, Store
     from shoestring.models import Price, TokenCounter
 
 FRAMING_SLACK = 8
@@ -119,7 +119,7 @@ class Means:
         embeddings: Lets trimming compare meanings; None compares words alone.
     """
 
-    ledgers: MemoryStore
+    ledgers: Store
     model: BaseChatModel | None = None
     meter: Meter | None = None
     embeddings: Embeddings | None = None

@@ -2,44 +2,84 @@
 
     python benchmarks/ledger.py
 
+A pair is reserve and settle, in a file two transactions; with dispatching() between them, three.
 The baseline of the same run is the bare arithmetic under one lock: what checking and adding cost at least.
 """
 
+import multiprocessing
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
-from shoestring.budget import Amount, Budget, Ledger
+from shoestring.budget import Amount, Budget, Ledger, SQLiteStore, Store
 
 PAIRS, RUNS = 20_000, 7
+FILE_PAIRS, PROCESSES, DEPTH = 1_000, 8, 3
 BOUND, ACTUAL = Amount(800, 200, 1_000, 1), Amount(780, 90, 900, 1)
 PLENTY = Budget(tokens=10**12, usd=10**6, calls=10**9)
 
 
-def rate(pair: Callable[[], None]) -> float:
+def rate(pair: Callable[[], None], pairs: int = PAIRS) -> float:
     """Return the median of pairs a second over the runs."""
     found: list[float] = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        for _ in range(PAIRS):
+        for _ in range(pairs):
             pair()
-        found.append(PAIRS / (time.perf_counter() - start))
+        found.append(pairs / (time.perf_counter() - start))
     return statistics.median(found)
 
 
-def ledger_pair(depth: int) -> Callable[[], None]:
-    """Return a pair on a ledger so many floors below its root's top."""
-    ledger = Ledger(PLENTY)
+def tree(depth: int, store: Store | None = None) -> Ledger:
+    """Return a ledger so many floors below its root's top."""
+    ledger = Ledger(PLENTY, store=store)
     for _ in range(depth - 1):
         ledger = ledger.child(PLENTY)
+    return ledger
+
+
+def ledger_pair(ledger: Ledger, *, dispatching: bool = True) -> Callable[[], None]:
+    """Return a pair on a ledger."""
 
     def pair() -> None:
         hold = ledger.reserve(BOUND)
-        hold.dispatching()
+        if dispatching:
+            hold.dispatching()
         hold.settle(ACTUAL)
 
     return pair
+
+
+def work(ledger: Ledger, start: Barrier, end: Barrier) -> None:
+    """Make pairs in a process of its own, each run between two barriers."""
+    pair = ledger_pair(ledger, dispatching=False)
+    for _ in range(RUNS):
+        start.wait()
+        for _ in range(FILE_PAIRS // PROCESSES):
+            pair()
+        end.wait()
+
+
+def shared_rate(ledger: Ledger) -> float:
+    """Return the median of pairs a second, of all processes on one ledger together."""
+    context = multiprocessing.get_context("spawn")
+    start, end = context.Barrier(PROCESSES + 1), context.Barrier(PROCESSES + 1)
+    workers = [context.Process(target=work, args=(ledger, start, end)) for _ in range(PROCESSES)]
+    for worker in workers:
+        worker.start()
+    found: list[float] = []
+    for _ in range(RUNS):
+        start.wait()
+        began = time.perf_counter()
+        end.wait()
+        found.append(FILE_PAIRS / (time.perf_counter() - began))
+    for worker in workers:
+        worker.join()
+    return statistics.median(found)
 
 
 def bare_pair() -> Callable[[], None]:
@@ -64,10 +104,22 @@ def main() -> None:
     base = rate(bare_pair())
     print(f"{'bare arithmetic':<16} {base:>10,.0f} pairs/s")
     for depth in (1, 3, 5):
-        pairs = rate(ledger_pair(depth))
+        pairs = rate(ledger_pair(tree(depth)))
         print(
             f"depth {depth:<10} {pairs:>10,.0f} pairs/s   {base / pairs:.1f} x the baseline's time"
         )
+    with tempfile.TemporaryDirectory() as folder:
+        for durability in ("normal", "full"):
+            store = SQLiteStore(Path(folder) / f"{durability}.db", durability=durability)
+            ledger = tree(DEPTH, store)
+            print(f"SQLite, synchronous={durability}, depth {DEPTH}:")
+            for dispatching in (False, True):
+                pairs = rate(ledger_pair(ledger, dispatching=dispatching), FILE_PAIRS)
+                words = "  with dispatching" if dispatching else "  alone"
+                print(f"{words:<24} {pairs:>8,.0f} pairs/s")
+            words = f"  {PROCESSES} processes, in total"
+            print(f"{words:<24} {shared_rate(ledger):>8,.0f} pairs/s")
+            store.close()
 
 
 if __name__ == "__main__":

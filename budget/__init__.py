@@ -15,12 +15,22 @@ from shoestring.budget.errors import (
     LedgerClosed,
     LedgerNotFound,
     LedgerNotPortable,
+    StoreCorrupt,
+    StoreError,
+    StoreForeign,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnavailable,
 )
 from shoestring.budget.hold import Hold
 from shoestring.budget.ledger import Ledger
 from shoestring.budget.memory import MemoryStore
 from shoestring.budget.receipt import Basis, Receipt, ReceiptLine
 from shoestring.budget.record import HoldState
+from shoestring.budget.sqlite import SQLiteStore
+from shoestring.budget.store import Store
 
 __all__ = [
     "Amount",
@@ -42,4 +52,14 @@ __all__ = [
     "Purpose",
     "Receipt",
     "ReceiptLine",
+    "SQLiteStore",
+    "Store",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreForeign",
+    "StoreFull",
+    "StoreLocked",
+    "StoreReadOnly",
+    "StoreTooNew",
+    "StoreUnavailable",
 ]

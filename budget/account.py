@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from shoestring.budget.amount import MAX_UNITS, Amount, Caps
 from shoestring.budget.answering import AnswerReserve
 from shoestring.budget.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from shoestring.budget.answering import Units
     from shoestring.budget.budget import Budget
@@ -22,6 +22,28 @@ Purpose = Literal["work", "answer"]
 
 _NO_CAPS = Caps()
 _NONE_KEPT = (0, 0, 0)
+
+
+class Children(Protocol):
+    """The accounts below one: a list, or what a store has of them."""
+
+    def __iter__(self) -> Iterator[Account]: ...
+
+    def append(self, child: Account, /) -> None:
+        """Add an account that was just opened."""
+        ...
+
+
+class Entries(Protocol):
+    """What an account's receipt lists, by place: a dict, or what a store has of it."""
+
+    def __setitem__(self, seq: int, entry: Record | ReceiptLine, /) -> None: ...
+
+    def __delitem__(self, seq: int, /) -> None: ...
+
+    def items(self) -> Iterable[tuple[int, Record | ReceiptLine]]:
+        """Return the entries with their places."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +136,7 @@ class Account:
         self.clock = Stopwatch(now)
         reserve = budget.answer_reserve if budget else 0
         self.reserve = None if reserve in (0, Amount()) else AnswerReserve(reserve)
-        self.children: list[Account] = []
+        self.children: Children = []
         self.path: tuple[Account, ...] = (self, *(parent.path if parent else ()))
         self.gates: tuple[Gate, ...] = tuple(_gates(self.path))
         self.timed = tuple(account for account in self.path if account.caps.seconds is not None)
@@ -123,7 +145,7 @@ class Account:
         self.widen_by = self.widen_from = 1
         self.spent_in = self.spent_out = self.spent_money = self.spent_calls = 0
         self.held_in = self.held_out = self.held_money = self.held_calls = 0
-        self.entries: dict[int, Record | ReceiptLine] = {}
+        self.entries: Entries = {}
         self.waiting: dict[Waiter, None] = {}
         self.line: Line | None = None
 

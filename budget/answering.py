@@ -25,6 +25,14 @@ class AnswerReserve:
         self._spent: Units = (0, 0, 0)
         self._held: Units = (0, 0, 0)
 
+    def state(self) -> tuple[int, int, Units, Units]:
+        """Return what to keep of it beside the budget: dearest price, money, spent and held."""
+        return self._price, self._money, self._spent, self._held
+
+    def restore(self, price: int, money: int, spent: Units, held: Units) -> None:
+        """Go on from what was kept."""
+        self._price, self._money, self._spent, self._held = price, money, spent, held
+
     def know_price(self, token_price: int) -> None:
         """Keep a reserve given in tokens in money too, at the dearest price seen."""
         if token_price > self._price:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 # What may come from a finaliser, and can be done a moment later.
-_DEFERRABLE = frozenset({"_settle", "_release", "_leave", "_abandon"})
+DEFERRABLE = frozenset({"_settle", "_release", "_leave", "_abandon"})
 
 
 class Atomic:
@@ -74,7 +74,7 @@ class Atomic:
         raise NotImplementedError
 
     def _interrupt(self, operation: Callable[[float, *Ts], T], *args: *Ts) -> T:
-        if operation.__name__ not in _DEFERRABLE:
+        if operation.__name__ not in DEFERRABLE:
             msg = "the ledger is at work in this very thread; a finaliser must retry later"
             raise BudgetBusy(msg)
         self._later.append(partial(self.run, operation, *args))

@@ -7,7 +7,15 @@ RuntimeError
     ├── LedgerClosed         closed by `close()` or by a breach
     ├── HoldSettled          a different settling of what is measured or released
     ├── LedgerNotFound       the store holds no ledger of that id
-    └── LedgerNotPortable    a memory ledger was forked, copied or pickled
+    ├── LedgerNotPortable    a memory ledger was forked, copied or pickled
+    └── StoreError           the store cannot do what it should; nothing was changed
+        ├── StoreUnavailable     its file cannot be opened
+        ├── StoreReadOnly        its file, or its folder, may not be written to
+        ├── StoreFull            its disk is full
+        ├── StoreLocked          another process kept it locked for too long
+        ├── StoreCorrupt         its file is damaged
+        ├── StoreForeign         its file belongs to another program
+        └── StoreTooNew          its file was written by a newer shoestring
 
 All are RuntimeErrors: LangGraph's default retry policy retries most other exceptions, and a refusal
 is no accident to be retried.
@@ -80,6 +88,53 @@ class LedgerNotFound(BudgetError):  # noqa: N818  a state, not a fault
 
 class LedgerNotPortable(BudgetError):  # noqa: N818  a property of the ledger, not a fault
     """A memory ledger was used in a forked process, copied or pickled."""
+
+
+class StoreError(BudgetError):
+    """A store cannot do what it should. The step it was asked for has changed nothing."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818  a state, not a fault
+    """The store's file cannot be opened, or not from this process."""
+
+
+class StoreReadOnly(StoreError):  # noqa: N818  a state, not a fault
+    """The store's file, or its folder, may not be written to."""
+
+
+class StoreFull(StoreError):  # noqa: N818  a state, not a fault
+    """The store's disk is full."""
+
+
+class StoreLocked(StoreError):  # noqa: N818  a state, not a fault
+    """Another process kept the store locked for too long."""
+
+
+class StoreCorrupt(StoreError):  # noqa: N818  a state, not a fault
+    """The store's file is damaged."""
+
+
+class StoreForeign(StoreError):  # noqa: N818  a property of the file, not a fault
+    """The file belongs to another program. It is left as it is."""
+
+
+class StoreTooNew(StoreError):  # noqa: N818  a property of the file, not a fault
+    """The file was written by a newer shoestring. It is left as it is."""
+
+
+def not_found(id: str) -> LedgerNotFound:  # noqa: A002  the public name of the thing
+    """Return the error for an id that a store does not hold, with its cure."""
+    return LedgerNotFound(
+        f"no ledger {id!r:.60} in this store: create it with Ledger(budget, id=…, store=…)"
+    )
+
+
+def taken(id: str) -> ValueError:  # noqa: A002  the public name of the thing
+    """Return the error for an id that a store holds already, with its cure."""
+    return ValueError(
+        f"the store holds a ledger {id!r:.60} already: "
+        f"continue it with store.ledger(id), or choose another id"
+    )
 
 
 def not_portable(what: str) -> LedgerNotPortable:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 from shoestring.budget.amount import Amount, check_type
-from shoestring.budget.errors import Anchored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from shoestring.budget.receipt import Basis
@@ -18,6 +18,18 @@ _BASES = ("measured", "estimated", "presumed")
 
 class Keeper(Protocol):
     """Who keeps the record of a hold, and moves it through its life, one atomic step a time."""
+
+    def state(self, record: Record) -> HoldState:
+        """Return where the hold is in its life."""
+        ...
+
+    def pickled(self, record: Record) -> tuple[Callable[..., Hold], tuple[object, ...]]:
+        """Return how to find the hold again elsewhere.
+
+        Raises:
+            LedgerNotPortable: If it lives in this process only.
+        """
+        ...
 
     def dispatch(self, record: Record) -> None:
         """Note that the request goes out."""
@@ -40,7 +52,7 @@ class Keeper(Protocol):
         ...
 
 
-class Hold(Anchored):
+class Hold:
     """What one call may spend at most, kept free for it until it is settled or released.
 
     Made by `Ledger.reserve`. As a context manager, sync or async, a hold left open on exit is
@@ -83,7 +95,7 @@ class Hold(Anchored):
         A hold whose lease has ended is settled, presumed spent in full, until its owner is heard
         of again.
         """
-        return self._record.state
+        return self._keeper.state(self._record)
 
     def dispatching(self) -> None:
         """Say that the request goes out now, and renew the lease. May be called again.
@@ -136,6 +148,9 @@ class Hold(Anchored):
         check_type("what to hold more", more, Amount)
         self._keeper.extend(self._record, more)
 
+    def __reduce_ex__(self, protocol: object, /) -> tuple[object, ...]:
+        return self._keeper.pickled(self._record)
+
     def __enter__(self) -> Self:
         return self
 
@@ -159,4 +174,4 @@ class Hold(Anchored):
         self._keeper.leave(self._record)
 
     def __repr__(self) -> str:
-        return f"<Hold {self.id} {self.state} of {self.bound}>"
+        return f"<Hold {self.id} {self._record.state} of {self.bound}>"

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING
 from shoestring.budget import view
 from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
-from shoestring.budget.errors import Anchored
-from shoestring.budget.hold import Hold
+from shoestring.budget.errors import Anchored, not_portable
 from shoestring.budget.memory import MemoryStore
-from shoestring.budget.record import Origin, Record
-from shoestring.budget.tree import Tree
-from shoestring.budget.waiting import TaskGate, ThreadGate
+from shoestring.budget.record import Origin
 
 if TYPE_CHECKING:
-    from shoestring.budget.account import Purpose
+    from shoestring.budget.account import Account, Purpose
     from shoestring.budget.amount import Caps
+    from shoestring.budget.hold import Hold
     from shoestring.budget.receipt import Receipt
+    from shoestring.budget.store import Store
+    from shoestring.budget.tree import Tree
 
 # Seconds the owner of a hold may be silent before its spending is presumed.
 LEASE = 600.0
-# Seconds between looks at a ledger that is almost out of time, but may be paused.
-_LOOK_AGAIN = 0.01
 
 
-class Ledger(Anchored):
+class Ledger:
     """What may be spent, what is held and what was spent, here and in every ledger below.
 
     For every capped dimension `spent + held <= limit`, here and in every ledger above, checked and
@@ -54,7 +52,7 @@ remain. Raise Budget(tokens=…), or ask for less.
 
     __slots__ = ("__weakref__", "_origin", "_tree", "parent", "store")
 
-    store: MemoryStore
+    store: Store
     parent: Ledger | None
 
     def __init__(
@@ -63,14 +61,28 @@ remain. Raise Budget(tokens=…), or ask for less.
         *,
         name: str = "budget",
         id: str | None = None,  # noqa: A002  the public name of the thing
-        store: MemoryStore | None = None,
+        store: Store | None = None,
     ) -> None:
         check_type("a Ledger's budget", budget, Budget)
         self.store = MemoryStore() if store is None else store
         self.parent = None
-        self._tree = Tree(_fresh(id), name, budget, self.store.clock)
+        self._tree = self.store.plant(_fresh(id), name, budget)
         self._origin = Origin(self._tree.root, "", "", "work")
         self.store.add(self)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
+
+    @classmethod
+    def _found(cls, store: Store, tree: Tree, account: Account) -> Ledger:
+        """Return a handle of an account that the store has found again."""
+        found: Ledger | None = None
+        for above in reversed(account.path):
+            handle = Ledger.__new__(cls)
+            handle.store, handle.parent = store, found
+            handle._tree = tree  # noqa: SLF001  its own class
+            handle._origin = Origin(above, "", "", "work")  # noqa: SLF001  its own class
+            found = handle
+        if found is None:
+            raise AssertionError("a path has at least the account itself")
+        return found
 
     def _handle(self, origin: Origin, parent: Ledger | None) -> Ledger:
         """Return another handle of this tree."""
@@ -80,6 +92,11 @@ remain. Raise Budget(tokens=…), or ask for less.
         handle._tree = self._tree  # noqa: SLF001  its own class
         handle._origin = origin  # noqa: SLF001  its own class
         return handle
+
+    def __reduce_ex__(self, protocol: object, /) -> tuple[object, ...]:
+        if isinstance(self.store, Anchored):
+            raise not_portable("pickled or copied")
+        return _find, (self.store, self.id, self.node, self.route, self.purpose)
 
     # Who it is.
 
@@ -142,7 +159,7 @@ remain. Raise Budget(tokens=…), or ask for less.
     @property
     def closed(self) -> bool:
         """Whether it takes no new reservations."""
-        return self._origin.account.closed is not None
+        return self._tree.run(view.closed, self._origin.account)
 
     @property
     def limit(self) -> Caps:
@@ -204,8 +221,9 @@ remain. Raise Budget(tokens=…), or ask for less.
         Args:
             bound: The most the call can cost. An earlier breach widens it.
             what: What it is for, on the receipt.
-            wait: For how many seconds to wait, first come first served, while it does not fit only
-                because of others. Nothing is held while waiting.
+            wait: For how many seconds to wait while it does not fit only because of others; first
+                come, first served, where the store can say who came first. Nothing is held
+                while waiting.
             lease: After how many seconds without a word from its owner the hold is presumed spent.
             token_price: Nanodollars a token costs at the dearest, so that an `answer_reserve` given
                 in tokens is kept back in money too. The ledger remembers the dearest.
@@ -217,26 +235,8 @@ remain. Raise Budget(tokens=…), or ask for less.
             ValueError: If `wait` or `token_price` is negative or `lease` not positive.
         """
         _check(bound, wait, lease, token_price)
-        tree = self._tree
-        record = Record(self._origin, what, bound, lease)
-        if not wait:
-            return tree.reserve(record, token_price)
-        gate = ThreadGate()
-        got = tree.ask(record, token_price, gate)
-        if isinstance(got, Hold):
-            return got
-        try:
-            left: float = wait
-            while not gate.wait(
-                step := _step(left, tree.run(view.seconds_left, self._origin.account))
-            ):
-                left -= step
-                if tree.recheck(got, last=left <= 0):
-                    break
-            return got.result()
-        except BaseException:
-            tree.abandon(got)
-            raise
+        record = self._tree.request(self._origin, what, bound, lease)
+        return self._tree.reserve(record, token_price, wait)
 
     async def areserve(
         self,
@@ -249,26 +249,8 @@ remain. Raise Budget(tokens=…), or ask for less.
     ) -> Hold:
         """Do what `reserve` does without blocking the event loop; cancelling leaves the queue."""
         _check(bound, wait, lease, token_price)
-        tree = self._tree
-        record = Record(self._origin, what, bound, lease)
-        if not wait:
-            return tree.reserve(record, token_price)
-        gate = TaskGate()
-        got = tree.ask(record, token_price, gate)
-        if isinstance(got, Hold):
-            return got
-        try:
-            left: float = wait
-            while not await gate.wait(
-                step := _step(left, tree.run(view.seconds_left, self._origin.account))
-            ):
-                left -= step
-                if tree.recheck(got, last=left <= 0):
-                    break
-            return got.result()
-        except BaseException:
-            tree.abandon(got)
-            raise
+        record = self._tree.request(self._origin, what, bound, lease)
+        return await self._tree.areserve(record, token_price, wait)
 
     # The tree.
 
@@ -322,15 +304,15 @@ remain. Raise Budget(tokens=…), or ask for less.
     @property
     def elapsed(self) -> float:
         """Active seconds so far."""
-        return self._tree.run(self._origin.account.clock.elapsed)
+        return self._tree.run(view.elapsed, self._origin.account)
 
     def pause(self) -> None:
         """Stop this ledger's clock, while it waits for a person; no change if it stands."""
-        self._tree.run(self._origin.account.clock.pause)
+        self._tree.pause(self._origin.account)
 
     def resume(self) -> None:
         """Start this ledger's clock; no change if it runs."""
-        self._tree.run(self._origin.account.clock.resume)
+        self._tree.resume(self._origin.account)
 
     # The receipt.
 
@@ -351,6 +333,13 @@ remain. Raise Budget(tokens=…), or ask for less.
 
     def __repr__(self) -> str:
         return f"<Ledger {self.name!r} {self.id}>"
+
+
+def _find(store: Store, id: str, node: str, route: str, purpose: Purpose) -> Ledger:  # noqa: A002
+    """Return the ledger that was pickled."""
+    return store.ledger(id).at(  # pyright: ignore[reportReturnType]  as above
+        node=node, route=route, purpose=purpose
+    )
 
 
 def _fresh(id: str | None) -> str:  # noqa: A002  the public name of the thing
@@ -374,8 +363,3 @@ def _check(bound: Amount, wait: float, lease: float, token_price: int) -> None:
         raise ValueError(msg)
     if token_price:
         check_units("token_price", token_price)
-
-
-def _step(left: float, patience: float | None) -> float:
-    """Return how long to wait before looking again."""
-    return left if patience is None else min(left, max(patience, _LOOK_AGAIN))

@@ -6,11 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from shoestring.budget.errors import Anchored, LedgerNotFound
+from shoestring.budget.errors import Anchored, not_found, taken
+from shoestring.budget.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shoestring.budget.budget import Budget
     from shoestring.budget.ledger import Ledger
 
 
@@ -42,11 +44,12 @@ class MemoryStore(Anchored):
         """
         found = self._ledgers.get(id)
         if found is None:
-            msg = (
-                f"no ledger {id!r:.60} in this store: create it with Ledger(budget, id=…, store=…)"
-            )
-            raise LedgerNotFound(msg)
+            raise not_found(id)
         return found
+
+    def plant(self, id: str, name: str, budget: Budget) -> Tree:  # noqa: A002  as above
+        """Open a tree of one account; `Ledger` does this itself."""
+        return Tree(id, name, budget, self.clock)
 
     def add(self, ledger: Ledger) -> None:
         """Keep a new ledger; `Ledger` and `Ledger.child` do this themselves.
@@ -56,13 +59,15 @@ class MemoryStore(Anchored):
         """
         with self._lock:
             if self._ledgers.setdefault(ledger.id, ledger) is not ledger:
-                msg = (
-                    f"the store holds a ledger {ledger.id!r:.60} already: "
-                    f"continue it with store.ledger(id), or choose another id"
-                )
-                raise ValueError(msg)
+                raise taken(ledger.id)
 
     def discard(self, id: str) -> None:  # noqa: A002  the public name of the thing
-        """Let go of a ledger that nobody will ask for again; no change if there is none."""
+        """Let go of a ledger nobody will ask for again, and of all below; no change if there is none.
+
+        What a child has spent stays part of its parent's sums.
+        """
         with self._lock:
-            self._ledgers.pop(id, None)
+            found = self._ledgers.get(id)
+            if found is not None:
+                for account in found._origin.account.subtree():  # noqa: SLF001  of one house
+                    self._ledgers.pop(account.id, None)

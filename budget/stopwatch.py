@@ -12,6 +12,14 @@ class Stopwatch:
         self._elapsed = 0.0
         self._started: float | None = now
 
+    def state(self) -> tuple[float, float | None]:
+        """Return what to keep of it: the seconds summed up, and since when it runs."""
+        return self._elapsed, self._started
+
+    def restore(self, elapsed: float, started: float | None) -> None:
+        """Go on from what was kept."""
+        self._elapsed, self._started = elapsed, started
+
     def elapsed(self, now: float) -> float:
         """Active seconds up to `now`."""
         if self._started is None:

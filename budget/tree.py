@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoestring.budget import refusal
+from shoestring.budget import refusal, view
 from shoestring.budget.account import Account
 from shoestring.budget.amount import Amount
 from shoestring.budget.atomic import Atomic
-from shoestring.budget.errors import BudgetBusy, HoldSettled
+from shoestring.budget.errors import BudgetBusy, HoldSettled, not_portable
 from shoestring.budget.hold import Hold
 from shoestring.budget.leases import Leases
 from shoestring.budget.receipt import ReceiptLine
 from shoestring.budget.record import NOTHING, Record
 from shoestring.budget.turns import join, leave, next_in_turn
-from shoestring.budget.view import seconds_left
-from shoestring.budget.waiting import Waiter
+from shoestring.budget.waiting import TaskGate, ThreadGate, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
     from shoestring.budget.budget import Budget
     from shoestring.budget.errors import BudgetError
     from shoestring.budget.receipt import Basis
-    from shoestring.budget.record import Origin
-    from shoestring.budget.waiting import TaskGate, ThreadGate
+    from shoestring.budget.record import HoldState, Origin
+
+# Seconds between looks at a ledger that is almost out of time, but may be paused.
+_LOOK_AGAIN = 0.01
 
 
 class Tree(Atomic):
@@ -35,15 +36,18 @@ class Tree(Atomic):
 
     __slots__ = ("_leases", "_open", "_seq", "_waiting", "root")
 
+    # What a request is written down as.
+    request: type[Record] = Record
+
     def __init__(
         self,
         id: str,  # noqa: A002  the public name of the thing
         name: str,
-        budget: Budget,
+        budget: Budget | None,
         clock: Callable[[], float],
     ) -> None:
         super().__init__(clock)
-        self.root = Account(id, name, budget, clock())
+        self.root = self._account(id, name, budget, clock(), None, set_aside=False)
         self._leases = Leases()
         # How many holds are open, and how many requests wait.
         self._open = 0
@@ -54,17 +58,64 @@ class Tree(Atomic):
     def _before(self, now: float) -> None:
         if self._leases.next <= now:
             for record in self._leases.ended(now):
-                self._settle(now, record, record.bound, "presumed", "lease ended: charged in full")
-                record.lapsed = True
+                self._presume(now, record, "lease ended: charged in full")
+
+    def _presume(self, now: float, record: Record, why: str) -> None:
+        """Charge a hold in full whose owner is silent, until it is heard of again."""
+        self._settle(now, record, record.bound, "presumed", why)
+        record.lapsed = True
+
+    def _watch(self, record: Record) -> None:
+        """See to it that the lease of an open hold ends."""
+        self._leases.add(record, self._open)
 
     def _unreachable(self, waiter: Waiter) -> None:
-        self.abandon(waiter)
+        self.run(self._abandon, waiter)
 
     # Reserving.
 
-    def reserve(self, record: Record, token_price: int) -> Hold:
-        """Grant the request of `record`, or raise why not."""
-        return self.run(self._reserve, record, token_price)
+    def reserve(self, record: Record, token_price: int, wait: float) -> Hold:
+        """Grant the request of `record`, at once or within `wait` seconds, or raise why not."""
+        if not wait:
+            return self.run(self._reserve, record, token_price)
+        gate = ThreadGate()
+        got = self.run(self._ask, record, token_price, gate)
+        if isinstance(got, Hold):
+            return got
+        try:
+            left = wait
+            while not gate.wait(step := self._patience(got, left)):
+                left -= step
+                if self.run(self._recheck, got, left <= 0):
+                    break
+            return got.result()
+        except BaseException:
+            self.run(self._abandon, got)
+            raise
+
+    async def areserve(self, record: Record, token_price: int, wait: float) -> Hold:
+        """Do what `reserve` does without blocking the event loop."""
+        if not wait:
+            return self.run(self._reserve, record, token_price)
+        gate = TaskGate()
+        got = self.run(self._ask, record, token_price, gate)
+        if isinstance(got, Hold):
+            return got
+        try:
+            left = wait
+            while not await gate.wait(step := self._patience(got, left)):
+                left -= step
+                if self.run(self._recheck, got, left <= 0):
+                    break
+            return got.result()
+        except BaseException:
+            self.run(self._abandon, got)
+            raise
+
+    def _patience(self, waiter: Waiter, left: float) -> float:
+        """Return how long a waiter may sleep before its ledger's time has to be looked at."""
+        seconds = self.run(view.seconds_left, waiter.record.origin.account)
+        return left if seconds is None else min(left, max(seconds, _LOOK_AGAIN))
 
     def _reserve(self, now: float, record: Record, token_price: int) -> Hold:
         error = self._refusal(now, record, token_price)
@@ -72,13 +123,10 @@ class Tree(Atomic):
             raise error
         return self._grant(now, record)
 
-    def ask(self, record: Record, token_price: int, gate: ThreadGate | TaskGate) -> Hold | Waiter:
-        """Grant the request of `record`, let it wait at `gate`, or raise why neither."""
-        return self.run(self._ask, record, token_price, gate)
-
     def _ask(
         self, now: float, record: Record, token_price: int, gate: ThreadGate | TaskGate
     ) -> Hold | Waiter:
+        """Grant the request of `record`, let it wait at `gate`, or raise why neither."""
         error = self._refusal(now, record, token_price)
         if error is None:
             return self._grant(now, record)
@@ -120,21 +168,18 @@ class Tree(Atomic):
         account = record.origin.account
         record.deadline = now + record.lease
         if account.timed:
-            record.timeout = seconds_left(now, account)
+            record.timeout = view.seconds_left(now, account)
         self._seq = record.seq = self._seq + 1
         account.hold(record.bound, record.origin.purpose)
         account.entries[record.seq] = record
         self._open += 1
-        self._leases.add(record, self._open)
+        self._watch(record)
         return Hold(self, record)
 
     # Waiting.
 
-    def recheck(self, waiter: Waiter, *, last: bool) -> bool:
-        """Return whether the waiter has its outcome; give it one if it is out of time or `last`."""
-        return self.run(self._recheck, waiter, last)
-
     def _recheck(self, now: float, waiter: Waiter, last: bool) -> bool:  # noqa: FBT001  private
+        """Return whether the waiter has its outcome; give it one if it is out of time or `last`."""
         if waiter.outcome is not None:
             return True
         record = waiter.record
@@ -148,11 +193,8 @@ class Tree(Atomic):
         self._ripple(now, leave(waiter))
         return True
 
-    def abandon(self, waiter: Waiter) -> None:
-        """Forget a waiter that was cancelled; a grant that raced with it is released."""
-        self.run(self._abandon, waiter)
-
     def _abandon(self, now: float, waiter: Waiter) -> None:
+        """Forget a waiter that was cancelled; a grant that raced with it is released."""
         if waiter.outcome is None:
             waiter.outcome = BudgetBusy("the waiting was cancelled")
             self._waiting -= 1
@@ -192,6 +234,15 @@ class Tree(Atomic):
                 todo += self._answer(first, self._grant(now, record))
 
     # The life of a hold.
+
+    def state(self, record: Record) -> HoldState:
+        """Return where a hold is in its life."""
+        return self.run(view.state, record)
+
+    def pickled(self, record: Record) -> tuple[Callable[..., Hold], tuple[object, ...]]:
+        """Return how to find the hold again elsewhere."""
+        _ = record  # in memory there is no elsewhere
+        raise not_portable("pickled or copied")
 
     def dispatch(self, record: Record) -> None:
         """Note that the request goes out."""
@@ -308,7 +359,7 @@ class Tree(Atomic):
         record.lapsed = False
         record.outcome = None
         self._open += 1
-        self._leases.add(record, self._open)
+        self._watch(record)
 
     # Truth.
 
@@ -364,18 +415,36 @@ class Tree(Atomic):
         set_aside: bool,
     ) -> Account:
         """Open an account below `origin`."""
+        return self.run(self._adopt, origin, id, name, budget, set_aside)
+
+    def _account(
+        self,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget | None,
+        now: float,
+        parent: Account | None,
+        *,
+        set_aside: bool,
+    ) -> Account:
+        return Account(id, name, budget, now, parent=parent, set_aside=set_aside)
+
+    def _adopt(  # noqa: PLR0917  private
+        self,
+        now: float,
+        origin: Origin,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget | None,
+        set_aside: bool,  # noqa: FBT001  private
+    ) -> Account:
         parent = origin.account
-        child = Account(id, name, budget, self._clock(), parent=parent, set_aside=set_aside)
+        child = self._account(id, name, budget, now, parent, set_aside=set_aside)
         tokens, money, calls = child.undrawn()
         # A set-aside asks for room as a call does, though it is not widened: it is no estimate.
         record = Record(origin, f"child {name}", Amount(0, tokens, money, calls), 0)
-        self.run(self._adopt, record, child)
-        return child
-
-    def _adopt(self, now: float, record: Record, child: Account) -> None:
-        parent = record.origin.account
         error: BudgetError | None = None
-        if child.set_aside:
+        if set_aside:
             error = self._refusal_of(now, record)
         elif parent.closed is not None:
             error = refusal.closed(record)
@@ -383,6 +452,23 @@ class Tree(Atomic):
             raise error
         parent.hold(record.bound, "work")
         parent.children.append(child)
+        return child
+
+    # Time.
+
+    def pause(self, account: Account) -> None:
+        """Stop the account's clock."""
+        self.run(self._pause, account)
+
+    def _pause(self, now: float, account: Account) -> None:
+        account.clock.pause(now)
+
+    def resume(self, account: Account) -> None:
+        """Start the account's clock."""
+        self.run(self._resume, account)
+
+    def _resume(self, now: float, account: Account) -> None:
+        account.clock.resume(now)
 
     def note(self, origin: Origin, what: str, detail: str, dropped: int) -> None:
         """Add a line that costs nothing."""

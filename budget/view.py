@@ -12,10 +12,25 @@ if TYPE_CHECKING:
     from shoestring.budget.account import Account, Purpose
     from shoestring.budget.atomic import Atomic
     from shoestring.budget.receipt import ReceiptLine
-    from shoestring.budget.record import Origin, Outcome
+    from shoestring.budget.record import HoldState, Origin, Outcome
 
     # A line to be: its place, what it is of, and the bound and outcome of that instant.
     Entry = tuple[int, Record | ReceiptLine, Amount, Outcome | None]
+
+
+def closed(_now: float, account: Account) -> bool:
+    """Return whether the account takes no more reservations."""
+    return account.closed is not None
+
+
+def elapsed(now: float, account: Account) -> float:
+    """Return the account's active seconds."""
+    return account.clock.elapsed(now)
+
+
+def state(_now: float, record: Record) -> HoldState:
+    """Return where a hold is in its life."""
+    return record.state
 
 
 def spent(_now: float, account: Account) -> Amount:

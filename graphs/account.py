@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from langgraph.config import get_config
 
-from shoestring.budget import Budget, Ledger, LedgerNotFound, MemoryStore
+from shoestring.budget import Budget, Ledger, LedgerNotFound, Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,7 +38,7 @@ def on_thread(runtime: Runtime[BudgetContext]) -> str | None:
     return f"thread {info.thread_id!r}" + (f" in {inside_of}" if inside_of else "")
 
 
-def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: MemoryStore) -> Ledger:
+def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
     """Return the ledger of a LangGraph thread, made on its first question and found again later."""
     parent = payer(runtime)
     thread = runtime.execution_info.thread_id if runtime.execution_info else None
@@ -49,7 +49,7 @@ def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: MemorySt
 def open_question(
     budget: Budget,
     runtime: Runtime[BudgetContext],
-    store: MemoryStore,
+    store: Store,
     *,
     parent: Ledger | None,
     turn: int,
@@ -72,7 +72,7 @@ def open_question(
 
 
 def _account(
-    budget: Budget, ledger_id: str, name: str, store: MemoryStore, parent: Ledger | None
+    budget: Budget, ledger_id: str, name: str, store: Store, parent: Ledger | None
 ) -> Ledger:
     if parent is not None:
         store, ledger_id = parent.store, f"{parent.id}, {ledger_id}"
@@ -91,7 +91,7 @@ def _account(
         return made
 
 
-def find(state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore) -> Ledger:
+def find(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
     """Return the ledger named in the state.
 
     Raises:
@@ -102,9 +102,7 @@ def find(state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore
 
 
 @contextmanager
-def working(
-    state: BudgetState, runtime: Runtime[BudgetContext], store: MemoryStore
-) -> Generator[Ledger]:
+def working(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> Generator[Ledger]:
     """Give the question's ledger, its clock and its thread's running while the node works.
 
     Between nodes they stand still: a run that waits for a person costs no active time.

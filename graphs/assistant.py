@@ -12,7 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from shoestring.agents import Means, Meter, Planner, Standing
-from shoestring.budget import Budget, MemoryStore
+from shoestring.budget import Budget, MemoryStore, Store
 from shoestring.graphs.account import (
     find,
     mirror,
@@ -52,7 +52,7 @@ def build_assistant(
     price: Price | None = None,
     embeddings: Embeddings | None = None,
     planner: Planner | None = None,
-    ledgers: MemoryStore | None = None,
+    ledgers: Store | None = None,
     checkpointer: Checkpointer = None,
 ) -> CompiledStateGraph[BudgetState, BudgetContext, Question, Answer]:
     """Build an assistant that answers from documents and cannot pass its budget.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         LedgerClosed,
         MemoryStore,
         Receipt,
+        SQLiteStore,
+        Store,
     )
     from shoestring.graphs import BudgetContext, build_assistant
     from shoestring.models import LocalChatModel, Price, guard, load_model, local_embeddings
@@ -50,6 +52,8 @@ _HOME = {
     "Price": "models",
     "Receipt": "budget",
     "Route": "agents",
+    "SQLiteStore": "budget",
+    "Store": "budget",
     "TrimCompressor": "tools",
     "Trimmed": "tools",
     "build_assistant": "graphs",
@@ -81,6 +85,8 @@ __all__ = [
     "Price",
     "Receipt",
     "Route",
+    "SQLiteStore",
+    "Store",
     "TrimCompressor",
     "Trimmed",
     "build_assistant",

@@ -91,13 +91,14 @@ def test_a_forked_ledger_is_refused() -> None:
 LIGHT = """
 import sys
 import shoestring.budget
-heavy = {"langchain", "langchain_core", "langgraph", "torch", "pydantic", "numpy", "asyncio"}
+heavy = {"langchain", "langchain_core", "langgraph", "torch", "pydantic", "numpy", "asyncio",
+         "pytest", "hypothesis"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 
 
 def test_importing_the_budget_imports_nothing_heavy() -> None:
-    """`import shoestring.budget` loads no LangChain, torch, pydantic, numpy or asyncio."""
+    """`import shoestring.budget` loads no LangChain, torch, pydantic, numpy, asyncio or pytest."""
     subprocess.run([sys.executable, "-c", LIGHT], check=True, timeout=60)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import operator
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import pytest
@@ -16,7 +18,14 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 
 from shoestring.agents import Planner
-from shoestring.budget import Amount, Budget, Ledger, LedgerNotFound, MemoryStore
+from shoestring.budget import (
+    Amount,
+    Budget,
+    Ledger,
+    LedgerNotFound,
+    MemoryStore,
+    SQLiteStore,
+)
 from shoestring.graphs import BudgetContext, ChainOfThought, Direct, Quote, build_assistant
 from shoestring.graphs.prompts import NO_ANSWER
 from shoestring.models import Price, UnknownPrice, guard
@@ -518,3 +527,54 @@ def live_ledgers() -> int:
     """Count the ledgers of questions that something still holds on to."""
     gc.collect()
     return sum(type(thing) is Ledger and thing.name == "question" for thing in gc.get_objects())
+
+
+HALF_WAY = """
+import sys
+from langchain_core.documents import Document
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.sqlite import SqliteSaver
+from shoestring import Budget, SQLiteStore, build_assistant
+
+folder, url, question, text, half = sys.argv[1:]
+with SqliteSaver.from_conn_string(f"{folder}/threads.db") as saver:
+    assistant = build_assistant(
+        ChatOpenAI(api_key="none", model="gpt-4o-mini", base_url=url),
+        [Document(text, metadata={"source": "ferry.txt"})],
+        budget=Budget(tokens=1_500, seconds=1_000),
+        ledgers=SQLiteStore(f"{folder}/ledgers.db"),
+        checkpointer=saver,
+    )
+    thread = {"configurable": {"thread_id": "t"}}
+    if half == "half":
+        list(assistant.stream({"question": question}, thread, interrupt_before=["check"]))
+        print(assistant.get_state(thread).values["ledger_id"])
+    else:
+        result = assistant.invoke(None, thread)
+        print(result["ledger_id"])
+        print(result["kind"])
+"""
+
+
+def test_a_run_goes_on_in_another_process_on_its_ledger(
+    server: CountingServer, tmp_path: Path
+) -> None:
+    """With ledgers in a file, a half-done run is resumed by a new process on the account it had."""
+    server.says = says(ANSWER)
+    told: list[str] = []
+    for half in ("half", "whole"):
+        text = DOCUMENTS[0].page_content
+        done = subprocess.run(
+            [sys.executable, "-c", HALF_WAY, str(tmp_path), server.url, QUESTION, text, half],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        told += done.stdout.splitlines()
+    first, again, kind = told
+    assert (again, kind, len(server.requests)) == (first, "generated", 1)
+    ledger = SQLiteStore(tmp_path / "ledgers.db").ledger(first)
+    assert server.billed == ledger.spent.tokens <= 1_500
+    assert ledger.held == Amount()
+    assert [line.what for line in ledger.receipt.lines][-1] == "check"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -17,12 +16,12 @@ from shoestring.budget import (
     BudgetExceeded,
     Hold,
     Ledger,
-    MemoryStore,
     Purpose,
+    Store,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from fractions import Fraction
 
 Units = tuple[int, int, int]
@@ -32,11 +31,13 @@ small = st.integers(0, 25)
 
 
 def three(figures: Iterable[int]) -> Units:
+    """Return tokens, money and calls."""
     tokens, money, calls = figures
     return tokens, money, calls
 
 
 def plus(one: Units, other: Units) -> Units:
+    """Return the sum."""
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2])
 
 
@@ -49,6 +50,7 @@ class Call:
     bound: Units
     purpose: str
     due: float
+    lease: int
     sent: bool = False
     open: bool = True
     spent: Units = ZERO
@@ -112,10 +114,14 @@ class Node:
 class LedgerMachine(RuleBasedStateMachine):
     """Random reservations, lives of holds, children and time, on a tree of ledgers."""
 
+    def open_store(self, clock: Callable[[], float]) -> Store:
+        """Return an empty store on that clock."""
+        raise NotImplementedError
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        store = MemoryStore(clock=lambda: self.now)
+        store = self.open_store(lambda: self.now)
         root = Ledger(
             Budget(tokens=100, usd="0.0000001", calls=40, answer_reserve=Amount(20, 0, 10, 2)),
             store=store,
@@ -172,7 +178,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 handle.reserve(bound)
         else:
             node.calls.append(
-                Call(handle.reserve(bound, lease=lease), node, need, purpose, self.now + lease)
+                Call(
+                    handle.reserve(bound, lease=lease), node, need, purpose, self.now + lease, lease
+                )
             )
 
     @rule(index=small, purpose=st.sampled_from(["work", "answer"]))
@@ -191,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
         call = self.open_calls()[index % len(self.open_calls())]
         call.hold.dispatching()
         call.sent = True
-        call.due = self.now + call.hold._record.lease
+        call.due = self.now + call.lease
 
     @precondition(lambda self: self.open_calls())
     @rule(index=small, share=st.fractions(0, 1), release=st.booleans())
@@ -293,5 +301,15 @@ class LedgerMachine(RuleBasedStateMachine):
         assert sum(line.spent.tokens for line in receipt.lines) == receipt.spent.tokens
 
 
-TestLaw = LedgerMachine.TestCase
-TestLaw.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+def law_machine(open_store: Callable[[Callable[[], float]], Store]) -> type[LedgerMachine]:
+    """Return a hypothesis state machine over the ledgers of a store.
+
+    Args:
+        open_store: Returns an empty store on the given clock; called once an example.
+    """
+
+    class StoreMachine(LedgerMachine):
+        def open_store(self, clock: Callable[[], float]) -> Store:
+            return open_store(clock)
+
+    return StoreMachine

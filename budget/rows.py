@@ -1,0 +1,193 @@
+"""Accounts and requests as text, and back: what a durable store keeps of them.
+
+The moving figures of one account are one JSON array, and so are those of one request: integers of
+any size and floats come back exactly, and a step that changed nothing writes the same text again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shoestring.budget.account import Account
+from shoestring.budget.amount import Amount, dollars
+from shoestring.budget.budget import Budget
+from shoestring.budget.receipt import ReceiptLine
+from shoestring.budget.record import NOTHING, Record
+
+if TYPE_CHECKING:
+    from shoestring.budget.record import Origin
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+# The kinds of entries: what a hold becomes, and a note.
+_REQUEST, _NOTE = 0, 1
+
+
+class StoredAccount(Account):
+    """An account that is kept in a store.
+
+    Attributes:
+        key: Its row.
+        saved: The text of its figures as they stand in the store, as far as this process knows.
+    """
+
+    __slots__ = ("key", "saved")
+
+    key: int
+    saved: str | None
+
+    def dump(self) -> str:
+        """Return its figures as text."""
+        reserve = self.reserve
+        return _encode(
+            [
+                self.spent_in,
+                self.spent_out,
+                self.spent_money,
+                self.spent_calls,
+                self.held_in,
+                self.held_out,
+                self.held_money,
+                self.held_calls,
+                self.widen_by,
+                self.widen_from,
+                self.breached,
+                self.closed,
+                self.clock.state(),
+                None if reserve is None else reserve.state(),
+            ]
+        )
+
+    def load(self, text: str) -> None:
+        """Take its figures from text."""
+        if text == self.saved:
+            return
+        (
+            self.spent_in,
+            self.spent_out,
+            self.spent_money,
+            self.spent_calls,
+            self.held_in,
+            self.held_out,
+            self.held_money,
+            self.held_calls,
+            self.widen_by,
+            self.widen_from,
+            self.breached,
+            self.closed,
+            clock,
+            reserve,
+        ) = _decode(text)
+        self.clock.restore(*clock)
+        if self.reserve is not None:
+            price, money, spent, held = reserve
+            self.reserve.restore(price, money, tuple(spent), tuple(held))
+        self.saved = text
+
+
+class StoredRecord(Record):
+    """A request that is kept in a store; `saved` is its text there, None where it has none."""
+
+    __slots__ = ("saved",)
+
+    saved: str | None
+
+    def __init__(self, origin: Origin, what: str, asked: Amount, lease: float) -> None:
+        super().__init__(origin, what, asked, lease)
+        self.saved = None
+
+    def dump(self) -> str:
+        """Return it as text."""
+        origin = self.origin
+        outcome = self.outcome
+        return _encode(
+            [
+                _REQUEST,
+                origin.node,
+                origin.route,
+                origin.purpose,
+                self.what,
+                _units(self.asked),
+                _units(self.bound),
+                self.lease,
+                self.deadline,
+                self.timeout,
+                self.state,
+                self.sent,
+                self.lapsed,
+                None if outcome is None else (_units(outcome[0]), *outcome[1:]),
+            ]
+        )
+
+    def load(self, text: str) -> None:
+        """Take what may have changed from text."""
+        if text == self.saved:
+            return
+        (
+            *_,
+            asked,
+            bound,
+            self.lease,
+            self.deadline,
+            self.timeout,
+            self.state,
+            self.sent,
+            self.lapsed,
+            outcome,
+        ) = _decode(text)
+        self.asked = Amount(*asked)
+        self.bound = Amount(*bound)
+        self.outcome = None if outcome is None else (Amount(*outcome[0]), outcome[1], outcome[2])
+        self.saved = text
+
+    def forget(self) -> None:
+        """Become released: the store has it no more."""
+        self.state = "released"
+        self.lapsed = False
+        self.outcome = self.saved = None
+
+
+def labels(text: str) -> tuple[str, str, Any, str] | None:
+    """Return node, route, purpose and what of a request as text; None for a note."""
+    kind, node, route, purpose, what, *_ = _decode(text)
+    return None if kind == _NOTE else (node, route, purpose, what)
+
+
+def dump_note(line: ReceiptLine) -> str:
+    """Return a note as text."""
+    return _encode([_NOTE, line.node, line.route, line.what, line.detail, line.dropped])
+
+
+def load_note(text: str) -> ReceiptLine:
+    """Return the note of that text."""
+    _, node, route, what, detail, dropped = _decode(text)
+    return ReceiptLine(node, route, what, NOTHING, NOTHING, "measured", detail, dropped)
+
+
+def dump_budget(budget: Budget | None) -> str | None:
+    """Return a budget as text; None for none."""
+    if budget is None:
+        return None
+    caps = budget.caps
+    reserve = budget.answer_reserve
+    kept = _units(reserve) if isinstance(reserve, Amount) else reserve
+    return _encode([caps.tokens, caps.nanodollars, caps.calls, caps.seconds, kept])
+
+
+def load_budget(text: str | None) -> Budget | None:
+    """Return the budget of that text."""
+    if text is None:
+        return None
+    tokens, money, calls, seconds, kept = _decode(text)
+    return Budget(
+        tokens=tokens,
+        usd=None if money is None else dollars(money),
+        calls=calls,
+        seconds=seconds,
+        answer_reserve=kept if isinstance(kept, int) else Amount(*kept),
+    )
+
+
+def _units(amount: Amount) -> tuple[int, int, int, int]:
+    return amount.input_tokens, amount.output_tokens, amount.nanodollars, amount.calls
