@@ -391,38 +391,6 @@ async def test_hopeless_waiters_are_told_one_by_one() -> None:
     assert sum(isinstance(result, BudgetExceeded) for result in results) == 499
 
 
-@pytest.mark.parametrize("capped", [True, False])
-def test_threads_hammering_one_ledger_never_pass_the_cap(capped: bool) -> None:  # noqa: FBT001
-    """The cap is a cap in threads: a count of our own never passes it, and nothing is lost."""
-    root = Ledger(Budget(tokens=1_000, calls=10**6))
-    lock = threading.Lock()
-    inside = spent = most = 0
-
-    def work(seed: int) -> None:
-        nonlocal inside, spent, most
-        ledger = root.child(Budget(tokens=900) if capped else None)
-        for step in range(300):
-            size = 100 + (seed * 37 + step * 11) % 150
-            try:
-                hold = ledger.reserve(Amount(size, 0, 0, 1), wait=LONG if step % 2 else 0)
-            except (BudgetBusy, BudgetExceeded):
-                continue
-            with lock:
-                inside += size
-                most = max(most, inside + spent)
-            with lock:
-                inside -= size
-                spent += step % 2
-            hold.settle(Amount(step % 2, 0, 0, 1))
-
-    with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(work, seed) for seed in range(8)]:
-            future.result()
-    assert most <= 1_000
-    assert root.spent.tokens == spent <= 1_000
-    assert root.held == Amount()
-
-
 def test_interleaved_thread_switches_never_pass_the_cap() -> None:
     """Eight threads that all want the last tokens: exactly as many get them as fit."""
     interval = sys.getswitchinterval()
