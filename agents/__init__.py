@@ -1,17 +1,43 @@
 """Who decides: routes tell what they cost, and the planner chooses among them by what is left."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from shoestring.agents.planner import Affordable, Choice, Planner, Policy, Standing, short
 from shoestring.agents.route import Forecast, Means, Meter, Route
+from shoestring.agents.runs import current_ledger
+
+if TYPE_CHECKING:
+    from shoestring.agents.middleware import BudgetMiddleware, MisplacedMiddleware
+
+# Imported when first asked for: planning does not load langchain's agents.
+_MIDDLEWARE = frozenset({"BudgetMiddleware", "MisplacedMiddleware"})
 
 __all__ = [
     "Affordable",
+    "BudgetMiddleware",
     "Choice",
     "Forecast",
     "Means",
     "Meter",
+    "MisplacedMiddleware",
     "Planner",
     "Policy",
     "Route",
     "Standing",
+    "current_ledger",
     "short",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MIDDLEWARE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module("shoestring.agents.middleware"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,23 +2,28 @@
 
     python benchmarks/ledger.py
 
-A pair is reserve and settle, in a file two transactions; with dispatching() between them, three.
+A pair is reserve and settle: in a file two transactions, in a Redis server two round trips; with
+dispatching() between them, three. The server is started on the loopback, if it is installed.
 The baseline of the same run is the bare arithmetic under one lock: what checking and adding cost at least.
 """
 
 import multiprocessing
+import shutil
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from shoestring.budget import Amount, Budget, Ledger, SQLiteStore, Store
+from shoestring.budget import Amount, Budget, Ledger, RedisStore, SQLiteStore, Store
 
 PAIRS, RUNS = 20_000, 7
 FILE_PAIRS, PROCESSES, DEPTH = 1_000, 8, 3
+SERVER_PAIRS, CLIENTS, PORT = 4_000, 16, 7_391
 BOUND, ACTUAL = Amount(800, 200, 1_000, 1), Amount(780, 90, 900, 1)
 PLENTY = Budget(tokens=10**12, usd=10**6, calls=10**9)
 
@@ -54,21 +59,24 @@ def ledger_pair(ledger: Ledger, *, dispatching: bool = True) -> Callable[[], Non
     return pair
 
 
-def work(ledger: Ledger, start: Barrier, end: Barrier) -> None:
+def work(ledger: Ledger, pairs: int, start: Barrier, end: Barrier) -> None:
     """Make pairs in a process of its own, each run between two barriers."""
     pair = ledger_pair(ledger, dispatching=False)
     for _ in range(RUNS):
         start.wait()
-        for _ in range(FILE_PAIRS // PROCESSES):
+        for _ in range(pairs):
             pair()
         end.wait()
 
 
-def shared_rate(ledger: Ledger) -> float:
+def shared_rate(ledger: Ledger, processes: int, pairs: int) -> float:
     """Return the median of pairs a second, of all processes on one ledger together."""
     context = multiprocessing.get_context("spawn")
-    start, end = context.Barrier(PROCESSES + 1), context.Barrier(PROCESSES + 1)
-    workers = [context.Process(target=work, args=(ledger, start, end)) for _ in range(PROCESSES)]
+    start, end = context.Barrier(processes + 1), context.Barrier(processes + 1)
+    each = pairs // processes
+    workers = [
+        context.Process(target=work, args=(ledger, each, start, end)) for _ in range(processes)
+    ]
     for worker in workers:
         worker.start()
     found: list[float] = []
@@ -76,10 +84,33 @@ def shared_rate(ledger: Ledger) -> float:
         start.wait()
         began = time.perf_counter()
         end.wait()
-        found.append(FILE_PAIRS / (time.perf_counter() - began))
+        found.append(each * processes / (time.perf_counter() - began))
     for worker in workers:
         worker.join()
     return statistics.median(found)
+
+
+def durable_rates(store: Store, processes: int, pairs: int) -> None:
+    """Print the rates of a store that processes share."""
+    ledger = tree(DEPTH, store)
+    for words, dispatching in (("alone", False), ("with dispatching", True)):
+        alone = rate(ledger_pair(ledger, dispatching=dispatching), FILE_PAIRS)
+        print(f"  {words:<24} {alone:>8,.0f} pairs/s")
+    words = f"{processes} processes, in total"
+    print(f"  {words:<24} {shared_rate(ledger, processes, pairs):>8,.0f} pairs/s")
+
+
+@contextmanager
+def redis_server(folder: str) -> Generator[str]:
+    """Run a server that keeps nothing on its disk; yield its URL."""
+    command = ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--save", "", "--dir", folder], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        next(line for line in server.stdout if "eady to accept connections" in line)
+        yield f"redis://127.0.0.1:{PORT}"
+        server.terminate()
 
 
 def bare_pair() -> Callable[[], None]:
@@ -111,15 +142,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for durability in ("normal", "full"):
             store = SQLiteStore(Path(folder) / f"{durability}.db", durability=durability)
-            ledger = tree(DEPTH, store)
             print(f"SQLite, synchronous={durability}, depth {DEPTH}:")
-            for dispatching in (False, True):
-                pairs = rate(ledger_pair(ledger, dispatching=dispatching), FILE_PAIRS)
-                words = "  with dispatching" if dispatching else "  alone"
-                print(f"{words:<24} {pairs:>8,.0f} pairs/s")
-            words = f"  {PROCESSES} processes, in total"
-            print(f"{words:<24} {shared_rate(ledger):>8,.0f} pairs/s")
+            durable_rates(store, PROCESSES, FILE_PAIRS)
             store.close()
+        print(f"Redis on the loopback, depth {DEPTH}:")
+        if shutil.which("redis-server") is None:
+            print("  redis-server is not installed")
+            return
+        with redis_server(folder) as url:
+            durable_rates(RedisStore(url), CLIENTS, SERVER_PAIRS)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from shoestring.budget.errors import (
     LedgerClosed,
     LedgerNotFound,
     LedgerNotPortable,
+    LoopDetected,
     StoreCorrupt,
     StoreError,
     StoreForeign,
@@ -26,11 +27,16 @@ from shoestring.budget.errors import (
 )
 from shoestring.budget.hold import Hold
 from shoestring.budget.ledger import Ledger
+from shoestring.budget.listening import Spending
+from shoestring.budget.looking import HoldView, LedgerView, Look
 from shoestring.budget.memory import MemoryStore
+from shoestring.budget.opening import open_store
 from shoestring.budget.receipt import Basis, Receipt, ReceiptLine
 from shoestring.budget.record import HoldState
+from shoestring.budget.redis_store import RedisStore
 from shoestring.budget.sqlite import SQLiteStore
 from shoestring.budget.store import Store
+from shoestring.budget.window import Period
 
 __all__ = [
     "Amount",
@@ -44,15 +50,22 @@ __all__ = [
     "Hold",
     "HoldSettled",
     "HoldState",
+    "HoldView",
     "Ledger",
     "LedgerClosed",
     "LedgerNotFound",
     "LedgerNotPortable",
+    "LedgerView",
+    "Look",
+    "LoopDetected",
     "MemoryStore",
+    "Period",
     "Purpose",
     "Receipt",
     "ReceiptLine",
+    "RedisStore",
     "SQLiteStore",
+    "Spending",
     "Store",
     "StoreCorrupt",
     "StoreError",
@@ -62,4 +75,5 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "StoreUnavailable",
+    "open_store",
 ]

@@ -88,6 +88,14 @@ class Amount:
         """The money in dollars, exactly."""
         return dollars(self.nanodollars)
 
+    def covers(self, other: Amount) -> bool:
+        """Whether `other` has no more tokens, money or calls."""
+        return (
+            other.tokens <= self.tokens
+            and other.nanodollars <= self.nanodollars
+            and other.calls <= self.calls
+        )
+
     def as_dict(self) -> dict[str, int | float]:
         """Return the figures as plain data, ready for JSON."""
         return {

@@ -36,16 +36,22 @@ class AnswerReserve:
     def know_price(self, token_price: int) -> None:
         """Keep a reserve given in tokens in money too, at the dearest price seen."""
         if token_price > self._price:
-            self._price = token_price
+            # The money first: an interrupt must not leave a price that is known and not kept.
             self._money = max(self._money, self._money_at(token_price))
+            self._price = token_price
 
-    def spend(self, amount: Amount, sign: int) -> None:
-        """Count what calls for the answer have spent; `sign` -1 takes it back."""
-        self._spent = _shifted(self._spent, amount, sign)
+    def use(self, spent: Units, held: Units) -> None:
+        """Count what calls for the answer have spent, and hold; the figures may be negative."""
+        self._spent = _plus(self._spent, spent)
+        self._held = _plus(self._held, held)
 
-    def hold(self, amount: Amount, sign: int) -> None:
-        """Count what calls for the answer hold; `sign` -1 takes it back."""
-        self._held = _shifted(self._held, amount, sign)
+    def restart(self) -> None:
+        """Keep all of it back again; the dearest price stays known."""
+        self._spent = self._held = (0, 0, 0)
+
+    def whole(self) -> Units:
+        """Return what is kept back before anything of it is used."""
+        return self._tokens, self._money, self._calls
 
     def kept(self, token_price: int = 0) -> Units:
         """Return what work may not use now, or would not at that price."""
@@ -70,9 +76,5 @@ class AnswerReserve:
         return min(self._priced_tokens * token_price, MAX_UNITS)
 
 
-def _shifted(units: Units, amount: Amount, sign: int) -> Units:
-    return (
-        units[0] + sign * amount.tokens,
-        units[1] + sign * amount.nanodollars,
-        units[2] + sign * amount.calls,
-    )
+def _plus(one: Units, other: Units) -> Units:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]

@@ -7,7 +7,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
-from shoestring.budget.errors import BudgetBusy, not_portable
+from shoestring.budget.errors import BudgetBusy, BudgetError, not_portable
+from shoestring.budget.listening import Listeners, Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,25 +19,41 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 # What may come from a finaliser, and can be done a moment later.
-DEFERRABLE = frozenset({"_settle", "_release", "_leave", "_abandon"})
+DEFERRABLE = frozenset({"_settle", "_release", "_leave", "_disown"})
 
 
 class Atomic:
     """Runs operations one at a time, each at one instant of the clock.
 
-    Threads and tasks are woken after the lock is let go: nothing of theirs runs under it.
+    Threads and tasks are woken, and listeners told, after the lock is let go: nothing of theirs runs
+    under it. A step that an interrupt (Ctrl-C) breaks off is mended before anything else happens.
     """
 
-    __slots__ = ("_clock", "_inside", "_later", "_lock", "_pid", "_woken")
+    __slots__ = (
+        "_clock",
+        "_inside",
+        "_later",
+        "_lock",
+        "_pid",
+        "_reached",
+        "_torn",
+        "_woken",
+        "listeners",
+    )
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], listeners: Listeners | None = None) -> None:
         self._clock = clock
+        self.listeners = Listeners() if listeners is None else listeners
         # Reentrant only to notice it: the garbage collector may close a generator, and so leave a
         # hold, in the middle of an operation of the same thread.
         self._lock = threading.RLock()
         self._inside = False
+        # Whether a step was broken off, and what it left behind is still to be mended.
+        self._torn = False
         self._later: list[Callable[[], object]] = []
-        self._woken: list[Waiter] = []
+        # In order; each stays until it has been woken for certain.
+        self._woken: dict[Waiter, None] = {}
+        self._reached: list[Told] = []
         self._pid = os.getpid()
 
     def run(self, operation: Callable[[float, *Ts], T], *args: *Ts) -> T:
@@ -47,27 +64,72 @@ class Atomic:
             BudgetBusy: In a finaliser that interrupts another operation; settling, releasing and
                 leaving are done after it instead.
         """
+        return self._step(self._before, operation, *args)
+
+    def look(self, operation: Callable[[float, *Ts], T], *args: *Ts) -> T:
+        """Run `operation(now, *args)`, which changes nothing; no hold that is overdue is charged.
+
+        Raises:
+            LedgerNotPortable: In a forked process.
+            BudgetBusy: In a finaliser that interrupts another operation.
+        """
+        return self._step(self._turn, operation, *args)
+
+    def _step(
+        self, first: Callable[[float], None], operation: Callable[[float, *Ts], T], *args: *Ts
+    ) -> T:
         # Before the lock: in a forked process nobody may be left to let it go.
         if os.getpid() != self._pid:
             raise not_portable("used in a forked process")
+        reached: list[Told] | None = None
         try:
             with self._lock:
                 if self._inside:
                     return self._interrupt(operation, *args)
                 self._inside = True
                 try:
+                    if self._torn:
+                        self._make_whole()
                     now = self._clock()
-                    self._before(now)
+                    first(now)
                     return operation(now, *args)
+                except BudgetError:
+                    # A refusal changes nothing that has to be mended.
+                    raise
+                except BaseException:
+                    self._torn = True
+                    self._make_whole()
+                    raise
                 finally:
                     self._inside = False
+                    if self._reached:
+                        reached, self._reached = self._reached, []
         finally:
             if self._woken or self._later:
-                self._follow_up()
+                try:
+                    self._follow_up()
+                except BaseException:
+                    # Whatever came in between: who is not woken now may wait for nothing.
+                    self._follow_up()
+                    raise
+            if reached:
+                tell(reached)
+
+    def _turn(self, now: float) -> None:
+        """Enter the windows that have begun by `now`."""
+        raise NotImplementedError
 
     def _before(self, now: float) -> None:
         """Do what is due at `now`."""
         raise NotImplementedError
+
+    def _mend(self, now: float) -> None:
+        """Put right what a step has left behind that was broken off."""
+        raise NotImplementedError
+
+    def _make_whole(self) -> None:
+        self._mend(self._clock())
+        self._torn = False
 
     def _unreachable(self, waiter: Waiter) -> None:
         """Take back what was granted to a waiter that cannot be woken."""
@@ -75,8 +137,7 @@ class Atomic:
 
     def _interrupt(self, operation: Callable[[float, *Ts], T], *args: *Ts) -> T:
         if operation.__name__ not in DEFERRABLE:
-            msg = "the ledger is at work in this very thread; a finaliser must retry later"
-            raise BudgetBusy(msg)
+            raise _at_work()
         self._later.append(partial(self.run, operation, *args))
         return cast("T", None)
 
@@ -86,10 +147,15 @@ class Atomic:
             if self._inside:
                 # Whoever is inside follows up when done.
                 return
-            woken, self._woken = self._woken, []
-            later, self._later = self._later, []
+            woken = tuple(self._woken)
         for waiter in woken:
             if not waiter.gate.wake():
-                self._unreachable(waiter)
-        for run in later:
-            run()
+                # After it has left the others: taking back is a step, which follows up in its turn.
+                self._later.append(partial(self._unreachable, waiter))
+            self._woken.pop(waiter, None)
+        while self._later:
+            self._later.pop(0)()
+
+
+def _at_work() -> BudgetBusy:
+    return BudgetBusy("the ledger is at work in this very thread; a finaliser must retry later")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation, localcontext
 
 from shoestring.budget.amount import MAX_UNITS, Amount, Caps, check_units, dollars
+from shoestring.budget.window import PERIODS, Period
 
 # Digits enough to round any sum below MAX_UNITS nanodollars exactly, whatever context the caller
 # works in.
@@ -25,18 +26,21 @@ class Budget:
         seconds: Active time.
         answer_reserve: What only a call made for the answer may use. An int means so many tokens,
             one call, and the price of those tokens; 0 keeps nothing back.
+        per: "minute", "hour", "day" or "month": all of it renews when that is over, in UTC. None for
+            a budget that is spent once.
+        repeats: How often the same tool may be called with the same arguments.
 
     Raises:
         TypeError: If a cap has the wrong type.
-        ValueError: If a cap is negative, not finite or 2**63 units or more, if there is none, or if
-            the reserve is larger than a cap.
+        ValueError: If a cap is negative, not finite or 2**63 units or more, if there is none, if the
+            reserve is larger than a cap, or if `per` is no such window.
 
     >>> Budget(tokens=8_000, usd=0.05, answer_reserve=400).caps
     Caps(tokens=8000, nanodollars=50000000, calls=None, seconds=None)
     >>> Budget()
     Traceback (most recent call last):
     ...
-    ValueError: a Budget needs a cap: give it tokens=, usd=, calls= or seconds=
+    ValueError: a Budget needs a cap: give it tokens=, usd=, calls=, seconds= or repeats=
     """
 
     tokens: int | None = None
@@ -44,10 +48,20 @@ class Budget:
     calls: int | None = None
     seconds: float | None = None
     answer_reserve: int | Amount = 0
+    per: Period | None = None
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
-        if self.tokens is None and self.usd is None and self.calls is None and self.seconds is None:
-            msg = "a Budget needs a cap: give it tokens=, usd=, calls= or seconds="
+        caps = (self.tokens, self.usd, self.calls, self.seconds, self.repeats)
+        if all(cap is None for cap in caps):
+            msg = "a Budget needs a cap: give it tokens=, usd=, calls=, seconds= or repeats="
+            raise ValueError(msg)
+        if self.per is not None and self.per not in PERIODS:
+            known = ", ".join(f'"{period}"' for period in PERIODS)
+            msg = f"per must be one of {known}, or None, not {self.per!r:.40}"
+            raise ValueError(msg)
+        if self.repeats is not None and not check_units("repeats", self.repeats):
+            msg = "repeats must be at least 1, but is 0: None lets a tool be called any number of times"
             raise ValueError(msg)
         if self.tokens is not None:
             check_units("tokens", self.tokens)
@@ -55,6 +69,9 @@ class Budget:
             check_units("calls", self.calls)
         if self.seconds is not None:
             _check_seconds(self.seconds)
+        self._check_reserve()
+
+    def _check_reserve(self) -> None:
         caps = self.caps
         reserve = self.answer_reserve
         if not isinstance(reserve, Amount):

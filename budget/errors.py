@@ -5,17 +5,18 @@ RuntimeError
     ├── BudgetExceeded       it cannot fit, even if every hold were released
     ├── BudgetBusy           it fails only because of others' holds: wait, or try again
     ├── LedgerClosed         closed by `close()` or by a breach
+    ├── LoopDetected         the same tool call with the same arguments, too often
     ├── HoldSettled          a different settling of what is measured or released
     ├── LedgerNotFound       the store holds no ledger of that id
     ├── LedgerNotPortable    a memory ledger was forked, copied or pickled
     └── StoreError           the store cannot do what it should; nothing was changed
-        ├── StoreUnavailable     its file cannot be opened
-        ├── StoreReadOnly        its file, or its folder, may not be written to
-        ├── StoreFull            its disk is full
-        ├── StoreLocked          another process kept it locked for too long
-        ├── StoreCorrupt         its file is damaged
+        ├── StoreUnavailable     its file cannot be opened, its server cannot be used
+        ├── StoreReadOnly        it may not be written to
+        ├── StoreFull            its disk, or its server's memory, is full
+        ├── StoreLocked          others kept it busy for too long
+        ├── StoreCorrupt         what it holds makes no sense
         ├── StoreForeign         its file belongs to another program
-        └── StoreTooNew          its file was written by a newer shoestring
+        └── StoreTooNew          a newer shoestring wrote it
 
 All are RuntimeErrors: LangGraph's default retry policy retries most other exceptions, and a refusal
 is no accident to be retried.
@@ -26,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
 
 Dimension = Literal["tokens", "usd", "calls", "seconds"]
@@ -45,6 +47,8 @@ class BudgetExceeded(BudgetError):  # noqa: N818  a refusal says what happened; 
         limit: The cap, in the same unit.
         ledger: The name of the ledger that refuses: the handle's own, or an ancestor.
         node: The node that asked; "" if none was named.
+        renews_at: When that ledger's next window begins, in UTC; None if it does not renew, or if
+            the request would not fit then either.
     """
 
     def __init__(  # noqa: PLR0917  an error unpickles by position
@@ -56,15 +60,17 @@ class BudgetExceeded(BudgetError):  # noqa: N818  a refusal says what happened; 
         limit: Decimal | float,
         ledger: str,
         node: str,
+        renews_at: datetime | None = None,
     ) -> None:
         # All of them stay in `args`, so that the error pickles; `__str__` shows the message alone.
-        super().__init__(message, dimension, needed, remaining, limit, ledger, node)
+        super().__init__(message, dimension, needed, remaining, limit, ledger, node, renews_at)
         self.dimension: Dimension = dimension
         self.needed = needed
         self.remaining = remaining
         self.limit = limit
         self.ledger = ledger
         self.node = node
+        self.renews_at = renews_at
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -76,6 +82,27 @@ class BudgetBusy(BudgetError):  # noqa: N818  a state that passes, not a fault
 
 class LedgerClosed(BudgetError):  # noqa: N818  a state, not a fault
     """The ledger, or one above it, takes no new reservations."""
+
+
+class LoopDetected(BudgetError):  # noqa: N818  a reason to stop, not a fault
+    """The same tool was called with the same arguments as often as it may be.
+
+    Attributes:
+        tool: The tool.
+        limit: How often the call may be made, and was.
+        ledger: The name of the ledger that refuses: the handle's own, or an ancestor.
+        node: The node that asked; "" if none was named.
+    """
+
+    def __init__(self, message: str, tool: str, limit: int, ledger: str, node: str) -> None:
+        super().__init__(message, tool, limit, ledger, node)
+        self.tool = tool
+        self.limit = limit
+        self.ledger = ledger
+        self.node = node
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class HoldSettled(BudgetError):  # noqa: N818  a state, not a fault
@@ -91,27 +118,30 @@ class LedgerNotPortable(BudgetError):  # noqa: N818  a property of the ledger, n
 
 
 class StoreError(BudgetError):
-    """A store cannot do what it should. The step it was asked for has changed nothing."""
+    """A store cannot do what it should. The step it was asked for has changed nothing.
+
+    But for one: where a server's answer is lost for good, nobody knows.
+    """
 
 
 class StoreUnavailable(StoreError):  # noqa: N818  a state, not a fault
-    """The store's file cannot be opened, or not from this process."""
+    """The store's file cannot be opened, or its server not be reached or not be used."""
 
 
 class StoreReadOnly(StoreError):  # noqa: N818  a state, not a fault
-    """The store's file, or its folder, may not be written to."""
+    """The store's file or folder may not be written to, or its server is a replica."""
 
 
 class StoreFull(StoreError):  # noqa: N818  a state, not a fault
-    """The store's disk is full."""
+    """The store's disk, or its server's memory, is full."""
 
 
 class StoreLocked(StoreError):  # noqa: N818  a state, not a fault
-    """Another process kept the store locked for too long."""
+    """Other processes kept the store busy for too long."""
 
 
 class StoreCorrupt(StoreError):  # noqa: N818  a state, not a fault
-    """The store's file is damaged."""
+    """What the store holds makes no sense, or its file is damaged."""
 
 
 class StoreForeign(StoreError):  # noqa: N818  a property of the file, not a fault
@@ -119,7 +149,7 @@ class StoreForeign(StoreError):  # noqa: N818  a property of the file, not a fau
 
 
 class StoreTooNew(StoreError):  # noqa: N818  a property of the file, not a fault
-    """The file was written by a newer shoestring. It is left as it is."""
+    """The store was written by a newer shoestring. It is left as it is."""
 
 
 def not_found(id: str) -> LedgerNotFound:  # noqa: A002  the public name of the thing

@@ -9,13 +9,19 @@ from shoestring.budget import view
 from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import Anchored, not_portable
+from shoestring.budget.listening import SHARES
 from shoestring.budget.memory import MemoryStore
 from shoestring.budget.record import Origin
+from shoestring.budget.window import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
     from shoestring.budget.account import Account, Purpose
     from shoestring.budget.amount import Caps
     from shoestring.budget.hold import Hold
+    from shoestring.budget.listening import Spending
     from shoestring.budget.receipt import Receipt
     from shoestring.budget.store import Store
     from shoestring.budget.tree import Tree
@@ -30,6 +36,9 @@ class Ledger:
     For every capped dimension `spent + held <= limit`, here and in every ledger above, checked and
     changed in one atomic step; only a breach, a call that cost more than it held, can pass a limit,
     and then it is on the receipt. Threads and asyncio tasks may share a ledger.
+
+    Under a budget that renews (`per=`), what is spent, held, remaining and elapsed is that of the
+    current window. A hold and what it comes to belong to the window it was reserved in.
 
     Args:
         budget: The caps.
@@ -167,6 +176,12 @@ remain. Raise Budget(tokens=…), or ask for less.
         return self._origin.account.caps
 
     @property
+    def renews_at(self) -> datetime | None:
+        """When its next window begins, in UTC; None if its budget does not renew."""
+        end = self._tree.run(view.renews_at, self._origin.account)
+        return None if end is None else moment(end)
+
+    @property
     def spent(self) -> Amount:
         """What was spent here and below."""
         return self._tree.run(view.spent, self._origin.account)
@@ -175,6 +190,16 @@ remain. Raise Budget(tokens=…), or ask for less.
     def own_spent(self) -> Amount:
         """What was spent here, without the ledgers below."""
         return self._tree.run(view.own_spent, self._origin.account)
+
+    @property
+    def past_spent(self) -> Amount:
+        """What was spent here and below in earlier windows; nothing if its budget does not renew."""
+        return self._tree.run(view.past_spent, self._origin.account)
+
+    @property
+    def past_held(self) -> Amount:
+        """What holds and set-asides of earlier windows still keep; they draw on this one no more."""
+        return self._tree.run(view.past_held, self._origin.account)
 
     @property
     def held(self) -> Amount:
@@ -275,19 +300,23 @@ remain. Raise Budget(tokens=…), or ask for less.
         Raises:
             BudgetExceeded, BudgetBusy: If a set-aside does not fit, as for `reserve`.
             LedgerClosed: If this ledger is closed.
-            ValueError: If there is nothing to set aside, or the store holds that id.
+            ValueError: If there is nothing to set aside, a set-aside would renew, or the store holds
+                that id.
         """
         if budget is not None:
             check_type("a child's budget", budget, Budget)
         if set_aside and (budget is None or budget.tokens is budget.usd is budget.calls is None):
             msg = "nothing to set aside: give the child a Budget with tokens=, usd= or calls="
             raise ValueError(msg)
+        if set_aside and budget is not None and budget.per is not None:
+            msg = "a set-aside is spent once: leave out per=, or leave out set_aside=True"
+            raise ValueError(msg)
         old = self._origin
         account = self._tree.child(old, _fresh(id), name, budget, set_aside=set_aside)
-        child = self._handle(Origin(account, old.node, old.route, old.purpose), self)
         try:
+            child = self._handle(Origin(account, old.node, old.route, old.purpose), self)
             self.store.add(child)  # pyright: ignore[reportArgumentType]  as above
-        except ValueError:
+        except BaseException:
             self._tree.close(account)
             raise
         return child
@@ -298,6 +327,67 @@ remain. Raise Budget(tokens=…), or ask for less.
         Open holds stay held until they are settled or released. Closing again changes nothing.
         """
         self._tree.close(self._origin.account)
+
+    # Warnings and loops.
+
+    def on_spend(
+        self, callback: Callable[[Spending], object], *, at: Iterable[float] = SHARES
+    ) -> Callable[[], None]:
+        """Call back when spending, here and below, reaches a share of a limit; once each.
+
+        That is once for the ledger: which shares were told is kept with it, over threads, processes
+        and restarts, and a correction that lowers and raises the spending again repeats nothing. A
+        renewal starts the shares anew. A share that is reached already is told with the next
+        spending, unless it was told before.
+
+        The call-back runs after the step, outside all locks, in the thread that made it, whichever
+        handle that used. It lives in this process with the store, and does not pickle. What it raises
+        is logged ("shoestring.budget"), and disturbs nothing.
+
+        Args:
+            callback: Takes a `Spending`.
+            at: Shares of each limit in tokens, money and calls: 0.8 is 80 %. One above 1 tells of a
+                breach.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            TypeError, ValueError: If there is no share, one that is none, or no limit to have one of.
+        """
+        account = self._origin.account
+        return self._tree.listeners.add(account.id, account.caps, callback, at)
+
+    def calling(self, tool: str, arguments: object) -> None:
+        """Say that a tool is called now; refuse it where the same call was made too often.
+
+        Counted in one step here and in every ledger above, wherever `Budget(repeats=…)` limits it; a
+        call that is refused counts nowhere. Calls are the same if the tool is, and the arguments
+        written as JSON with their keys in order. What JSON does not know counts by its `repr`; what
+        cannot be written at all, by its type alone. Each ledger remembers the 1,000 different
+        calls made last.
+
+        Args:
+            tool: Its name.
+            arguments: What it is called with, of any size; only a digest is kept.
+
+        Raises:
+            LoopDetected: If it was called so often already; the first time, with a line on the
+                receipt.
+
+        >>> from shoestring.budget import Budget, Ledger
+        >>> ledger = Ledger(Budget(repeats=1))
+        >>> ledger.calling("search", {"q": "cats"})
+        >>> ledger.calling("search", {"q": "dogs"})
+        >>> ledger.at(node="research").calling("search", {"q": "cats"})
+        Traceback (most recent call last):
+        ...
+        shoestring.budget.errors.LoopDetected: node 'research' repeats itself: tool 'search' was \
+called with '{"q": "cats"}' once already. Use what it returned, change the arguments, call another \
+tool, or raise Budget(repeats=1).
+        """
+        check_type("a tool's name", tool, str)
+        self._tree.calling(self._origin, tool, arguments)
 
     # Time.
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
+from shoestring.budget import looking, owner
+from shoestring.budget.amount import check_units
 from shoestring.budget.errors import Anchored, not_found, taken
+from shoestring.budget.timeline import SteadyClock, Timeline
 from shoestring.budget.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shoestring.budget.account import Account
     from shoestring.budget.budget import Budget
     from shoestring.budget.ledger import Ledger
+    from shoestring.budget.looking import LedgerView, Look
 
 
 class MemoryStore(Anchored):
     """Keeps ledgers, and finds them by id, for as long as the process lives.
 
     Args:
-        clock: Seconds that never run backwards, for leases and for active time.
+        clock: Seconds, for leases and active time; since 1970, if ledgers renew. None for the
+            system's clock; if that jumps back, time goes on from where it was.
 
     >>> from shoestring.budget import Budget, Ledger
     >>> store = MemoryStore()
@@ -29,10 +34,10 @@ class MemoryStore(Anchored):
     True
     """
 
-    __slots__ = ("_ledgers", "_lock", "clock")
+    __slots__ = ("_clock", "_ledgers", "_lock")
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._ledgers: dict[str, Ledger] = {}
 
@@ -49,7 +54,9 @@ class MemoryStore(Anchored):
 
     def plant(self, id: str, name: str, budget: Budget) -> Tree:  # noqa: A002  as above
         """Open a tree of one account; `Ledger` does this itself."""
-        return Tree(id, name, budget, self.clock)
+        # One for each tree, asked under its lock.
+        clock = SteadyClock() if self._clock is None else Timeline(self._clock).now
+        return Tree(id, name, budget, clock)
 
     def add(self, ledger: Ledger) -> None:
         """Keep a new ledger; `Ledger` and `Ledger.child` do this themselves.
@@ -71,3 +78,34 @@ class MemoryStore(Anchored):
             if found is not None:
                 for account in found._origin.account.subtree():  # noqa: SLF001  of one house
                     self._ledgers.pop(account.id, None)
+                    found._tree.listeners.drop(account.id)  # noqa: SLF001  of one house
+
+    def ledgers(self) -> list[LedgerView]:
+        """Return all ledgers in tree order, each tree at one instant. Looking changes nothing."""
+        return [
+            found
+            for root in tuple(self._ledgers.values())
+            if root.parent is None
+            for found in root._tree.look(looking.ledgers, root._tree.root, self._known)  # noqa: SLF001  of one house
+        ]
+
+    def look(self, id: str, *, lines: int = 20) -> Look:  # noqa: A002  the public name of the thing
+        """Return a ledger at one instant: all below it, its open holds and its last receipt lines.
+
+        Raises:
+            LedgerNotFound: If there is none.
+        """
+        found = self.ledger(id)
+        return found._tree.look(self._look, found._origin.account, check_units("lines", lines))  # noqa: SLF001  of one house
+
+    def _look(self, now: float, account: Account, lines: int) -> Look:
+        entries = [
+            (seq, item, owner.myself())
+            for below in account.subtree()
+            for seq, item in below.entries.items()
+        ]
+        return looking.look(now, account, self._known, entries, last=lines, total=len(entries))
+
+    def _known(self, account: Account) -> bool:
+        found = self._ledgers.get(account.id)
+        return found is not None and found._origin.account is account  # noqa: SLF001  of one house

@@ -28,6 +28,12 @@ def _identity(pid: int) -> str:
     return f"{place} {pid} {facts[_START]}" if place and facts else ""
 
 
+def pid(owner: str) -> int | None:
+    """Return the number of that process; None where it is not known."""
+    parts = owner.split(" ")
+    return int(parts[1]) if len(parts) == _PARTS and parts[1].isdecimal() else None
+
+
 def gone(owner: str) -> bool:
     """Return whether that process has certainly ended."""
     parts = owner.split(" ")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from shoestring.budget.amount import Amount
+
 if TYPE_CHECKING:
-    from shoestring.budget.amount import Amount, Caps
+    from shoestring.budget.amount import Caps
+
+_NOTHING = Amount()
 
 Basis = Literal["measured", "estimated", "presumed"]
 
@@ -56,11 +60,12 @@ class Receipt:
     """The account of a ledger and all ledgers below it, at one instant.
 
     Attributes:
-        lines: In the order of reservation. Released holds leave no line.
+        lines: In the order of reservation, of all windows. Released holds leave no line.
         limit: The ledger's own caps.
-        spent: The sum of the lines.
-        held: What open holds and set-asides keep.
+        spent: What was spent, in the current window if the ledger renews.
+        held: What open holds and set-asides keep, likewise.
         remaining: What is left, here and in every ledger above.
+        past_spent: What was spent in earlier windows. With `spent` it is the sum of the lines.
     """
 
     lines: tuple[ReceiptLine, ...]
@@ -68,6 +73,7 @@ class Receipt:
     spent: Amount
     held: Amount
     remaining: Caps
+    past_spent: Amount = _NOTHING
 
     @property
     def dropped(self) -> int:

@@ -38,6 +38,7 @@ class Record:
         what: What for.
         asked: The bound as asked for; what a breach is measured against.
         bound: The bound as held: what was asked for, widened.
+        at: When it was reserved: the windows of that time pay for it.
         lease: Seconds its owner may be silent.
         deadline: When the lease ends.
         timeout: Seconds of active time left when it was granted.
@@ -49,6 +50,7 @@ class Record:
 
     __slots__ = (
         "asked",
+        "at",
         "bound",
         "deadline",
         "lapsed",
@@ -66,6 +68,7 @@ class Record:
         self.origin = origin
         self.what = what
         self.asked = self.bound = asked
+        self.at = 0.0
         self.lease = lease
         self.deadline = 0.0
         self.timeout: float | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoestring.budget.amount import dollars
-from shoestring.budget.errors import BudgetBusy, BudgetExceeded, LedgerClosed
+from shoestring.budget.errors import BudgetBusy, BudgetExceeded, LedgerClosed, LoopDetected
+from shoestring.budget.window import moment, utc
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _DIMENSIONS: tuple[Dimension, Dimension, Dimension] = ("tokens", "usd", "calls")
 # Labels come from callers, and may come from documents: shown escaped and short.
 _LABEL = 60
+_ARGUMENTS = 200
 
 
 def misfit(record: Record) -> BudgetExceeded | BudgetBusy | None:
@@ -67,7 +69,7 @@ def overtime(record: Record, now: float) -> BudgetExceeded | None:
         if elapsed >= limit:
             return BudgetExceeded(
                 f"{_asker(record)} needs time; {elapsed:,.1f} of {limit:,.1f} seconds are "
-                f"used{_where(origin, account)}. "
+                f"used{_where(origin, account)}. {_renewal(account)}"
                 f"Raise Budget(seconds=…), or pause() the ledger while it waits.",
                 "seconds",
                 0.0,
@@ -75,20 +77,38 @@ def overtime(record: Record, now: float) -> BudgetExceeded | None:
                 limit,
                 account.name,
                 origin.node,
+                moment(account.window.end) if account.window else None,
             )
     return None
 
 
 def closed(record: Record) -> LedgerClosed:
     """Return the refusal of a closed ledger."""
-    return LedgerClosed(
-        f"{_asker(record)} is refused: {record.origin.account.closed}. "
-        f"Open another ledger for further work."
+    account = record.origin.account
+    cure = "Open another ledger for further work."
+    for above in account.renewing:
+        if above.window and account.reopens_with == above.id:
+            cure = f"It opens again at {utc(above.window.end)}."
+    return LedgerClosed(f"{_asker(record)} is refused: {account.closed}. {cure}")
+
+
+def loop(origin: Origin, account: Account, tool: str, arguments: str, limit: int) -> LoopDetected:
+    """Return the refusal of a tool call that was made `limit` times under `account`."""
+    who = f"node {quoted(origin.node)}" if origin.node else "a call"
+    times = "once" if limit == 1 else f"{limit:,} times"
+    return LoopDetected(
+        f"{who} repeats itself: tool {quoted(tool)} was called with {quoted(arguments, _ARGUMENTS)} "
+        f"{times} already{_where(origin, account)}. {_renewal(account)}Use what it returned, change "
+        f"the arguments, call another tool, or raise Budget(repeats={limit}).",
+        tool,
+        limit,
+        account.name,
+        origin.node,
     )
 
 
-def breach(bound: Amount, actual: Amount) -> str:
-    """Return how `actual` passes what was held; "" if it does not."""
+def breach(bound: Amount, actual: Amount, detail: str) -> str:
+    """Return the caller's remark, and how `actual` passes what was held."""
     parts = [
         f"{_measure(dimension, spent)} spent on a hold of {figure(dimension, held)}"
         for dimension, spent, held in (
@@ -98,7 +118,7 @@ def breach(bound: Amount, actual: Amount) -> str:
         )
         if spent > held
     ]
-    return f"breach: {', '.join(parts)}" if parts else ""
+    return f"{detail}{'; ' if detail else ''}breach: {', '.join(parts)}"
 
 
 def breach_closes(account: Account, passed: tuple[int, int, int]) -> str:
@@ -111,9 +131,9 @@ def breach_closes(account: Account, passed: tuple[int, int, int]) -> str:
     )
 
 
-def quoted(label: str) -> str:
+def quoted(label: str, most: int = _LABEL) -> str:
     """Return `label` as it may stand in a message: quoted, escaped, at most a line's worth."""
-    return repr(label if len(label) <= _LABEL else label[:_LABEL] + "…")
+    return repr(label if len(label) <= most else label[:most] + "…")
 
 
 def figure(dimension: str, units: int) -> str:
@@ -171,15 +191,25 @@ def _exceeded(record: Record, gate: Gate, index: int, need: int) -> BudgetExceed
     def value(units: int) -> Decimal | int:
         return dollars(units) if dimension == "usd" else units
 
+    account = gate.account
+    limit = (gate.tokens, gate.money, gate.calls)[index] or 0
+    # Waiting helps only if it would fit into a window nobody has touched.
+    helps = account.window and need + account.kept_at_most(record.origin.purpose)[index] <= limit
     return BudgetExceeded(
-        f"{_told(record, gate, index, need)} {cure}.",
+        f"{_told(record, gate, index, need)} {_renewal(account) if helps else ''}{cure}.",
         dimension,
         value(need),
         value(_remaining(record, gate, index)),
-        value((gate.tokens, gate.money, gate.calls)[index] or 0),
-        gate.account.name,
+        value(limit),
+        account.name,
         record.origin.node,
+        moment(account.window.end) if account.window and helps else None,
     )
+
+
+def _renewal(account: Account) -> str:
+    """Return when the ledger renews, as a sentence before another; "" if it does not."""
+    return f"It renews at {utc(account.window.end)}. " if account.window else ""
 
 
 def _where(origin: Origin, account: Account) -> str:

@@ -32,32 +32,43 @@ class StoredAccount(Account):
         saved: The text of its figures as they stand in the store, as far as this process knows.
     """
 
-    __slots__ = ("key", "saved")
+    __slots__ = ("_written", "key", "saved")
 
-    key: int
-    saved: str | None
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the public name of the thing
+        name: str,
+        budget: Budget | None,
+        now: float,
+        *,
+        parent: Account | None = None,
+        set_aside: bool = False,
+    ) -> None:
+        super().__init__(id, name, budget, now, parent=parent, set_aside=set_aside)
+        self.key = 0
+        self.saved: str | None = None
+        # The figures that were last written, and how: they are often the same again.
+        self._written: tuple[list[Any], str] = ([], "")
 
     def dump(self) -> str:
         """Return its figures as text."""
         reserve = self.reserve
-        return _encode(
-            [
-                self.spent_in,
-                self.spent_out,
-                self.spent_money,
-                self.spent_calls,
-                self.held_in,
-                self.held_out,
-                self.held_money,
-                self.held_calls,
-                self.widen_by,
-                self.widen_from,
-                self.breached,
-                self.closed,
-                self.clock.state(),
-                None if reserve is None else reserve.state(),
-            ]
-        )
+        figures = [
+            *self.figures(),
+            self.widen_by,
+            self.widen_from,
+            self.breached,
+            self.closed,
+            self.clock.state(),
+            None if reserve is None else reserve.state(),
+            self.opened,
+            self.reopens_with,
+            None if self.window is None else self.window.state(),
+            sorted(self.told),
+        ]
+        if figures != self._written[0]:
+            self._written = figures, _encode(figures)
+        return self._written[1]
 
     def load(self, text: str) -> None:
         """Take its figures from text."""
@@ -78,8 +89,16 @@ class StoredAccount(Account):
             self.closed,
             clock,
             reserve,
+            self.opened,
+            self.reopens_with,
+            window,
+            told,
         ) = _decode(text)
         self.clock.restore(*clock)
+        self.told = frozenset((index, share) for index, share in told)
+        if self.window is not None:
+            start, past, own = window
+            self.window.restore(start, tuple(past), tuple(own))
         if self.reserve is not None:
             price, money, spent, held = reserve
             self.reserve.restore(price, money, tuple(spent), tuple(held))
@@ -117,6 +136,7 @@ class StoredRecord(Record):
                 self.sent,
                 self.lapsed,
                 None if outcome is None else (_units(outcome[0]), *outcome[1:]),
+                self.at,
             ]
         )
 
@@ -135,6 +155,7 @@ class StoredRecord(Record):
             self.sent,
             self.lapsed,
             outcome,
+            self.at,
         ) = _decode(text)
         self.asked = Amount(*asked)
         self.bound = Amount(*bound)
@@ -172,20 +193,23 @@ def dump_budget(budget: Budget | None) -> str | None:
     caps = budget.caps
     reserve = budget.answer_reserve
     kept = _units(reserve) if isinstance(reserve, Amount) else reserve
-    return _encode([caps.tokens, caps.nanodollars, caps.calls, caps.seconds, kept])
+    capped = (caps.tokens, caps.nanodollars, caps.calls, caps.seconds)
+    return _encode([*capped, kept, budget.per, budget.repeats])
 
 
 def load_budget(text: str | None) -> Budget | None:
     """Return the budget of that text."""
     if text is None:
         return None
-    tokens, money, calls, seconds, kept = _decode(text)
+    tokens, money, calls, seconds, kept, per, repeats = _decode(text)
     return Budget(
         tokens=tokens,
         usd=None if money is None else dollars(money),
         calls=calls,
         seconds=seconds,
         answer_reserve=kept if isinstance(kept, int) else Amount(*kept),
+        per=per,
+        repeats=repeats,
     )
 
 

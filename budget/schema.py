@@ -44,6 +44,23 @@ STEPS = (
     ),
     # Finds ended leases and dead owners without walking the receipts.
     ("CREATE INDEX entry_open ON entry (root, deadline) WHERE deadline IS NOT NULL",),
+    # Renewing budgets, shares told and loops. Figures may pass 64 bits: what is there is not parsed.
+    (
+        "UPDATE ledger SET state = substr(state, 1, length(state) - 1) || ',0.0,null,null,[]]'",
+        "UPDATE ledger SET budget = substr(budget, 1, length(budget) - 1) || ',null,null]'",
+        """UPDATE entry SET state = substr(state, 1, length(state) - 1) || ',0.0]'
+            WHERE state LIKE '[0,%'""",
+        """CREATE TABLE repeat (
+            key INTEGER PRIMARY KEY,      -- the order in which the calls were last made
+            ledger INTEGER NOT NULL,
+            call TEXT NOT NULL,           -- a digest of tool and arguments
+            count INTEGER NOT NULL,
+            UNIQUE (ledger, call)
+        ) STRICT""",
+        "CREATE INDEX repeat_order ON repeat (ledger, key)",
+        """CREATE TRIGGER ledger_gone AFTER DELETE ON ledger
+            BEGIN DELETE FROM repeat WHERE ledger = OLD.key; END""",
+    ),
 )
 
 
@@ -56,14 +73,12 @@ def prepare(db: sqlite3.Connection, path: Path, *, full: bool) -> None:
         StoreUnavailable: If it cannot be shared between processes.
         sqlite3.Error: If the file does not let us.
     """
-    if not _current(db, path):
+    if not current(db, path):
         # Looked at again inside: another process may be at it, too.
         db.execute("BEGIN IMMEDIATE")
         try:
-            if not _current(db, path):
-                for step in STEPS[_version(db) :]:
-                    for statement in step:
-                        db.execute(statement)
+            if not current(db, path):
+                migrate(db)
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version = {len(STEPS)}")
             db.execute("COMMIT")
@@ -79,7 +94,20 @@ def prepare(db: sqlite3.Connection, path: Path, *, full: bool) -> None:
     db.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
 
 
-def _current(db: sqlite3.Connection, path: Path) -> bool:
+def migrate(db: sqlite3.Connection) -> None:
+    """Take the steps that lead to the current schema."""
+    for step in STEPS[_version(db) :]:
+        for statement in step:
+            db.execute(statement)
+
+
+def current(db: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the file has the current schema; False if an older one, or none yet.
+
+    Raises:
+        StoreForeign: If it belongs to another program.
+        StoreTooNew: If a newer shoestring has written it.
+    """
     version = _version(db)
     mark = db.execute("PRAGMA application_id").fetchone()[0]
     empty = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from shoestring.budget import reading
+from shoestring.budget.amount import check_units
 from shoestring.budget.ledger import Ledger
-from shoestring.budget.session import Session
+from shoestring.budget.listening import Listeners
+from shoestring.budget.sqlite_session import SQLiteSession
 from shoestring.budget.stored import StoredTree
 from shoestring.budget.timeline import SteadyClock, Timeline
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shoestring.budget.budget import Budget
+    from shoestring.budget.looking import LedgerView, Look
     from shoestring.budget.tree import Tree
 
 Durability = Literal["normal", "full"]
@@ -38,6 +42,8 @@ class SQLiteStore:
             spending of the last moments, and with it the cap's knowledge of it. "full" waits
             for the disk at each step, and loses nothing.
         patience: Seconds to wait for the file while other processes write, before `StoreLocked`.
+        read_only: Only look (`ledgers`, `look`): whatever would change the file, from making it to
+            bringing it up to date, raises `StoreReadOnly` or is left undone.
         clock: Seconds, for leases and active time; must mean the same in all processes. None for
             the system's clock; if that jumps back, time goes on from where it was.
 
@@ -53,7 +59,17 @@ class SQLiteStore:
     750
     """
 
-    __slots__ = ("__weakref__", "_clock", "durability", "path", "patience", "session", "timeline")
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "durability",
+        "listeners",
+        "path",
+        "patience",
+        "read_only",
+        "session",
+        "timeline",
+    )
 
     def __init__(
         self,
@@ -61,6 +77,7 @@ class SQLiteStore:
         *,
         durability: Durability = "normal",
         patience: float = 30.0,
+        read_only: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
         if durability not in ("normal", "full"):
@@ -75,13 +92,24 @@ class SQLiteStore:
         self.path = Path(path).absolute()
         self.durability: Durability = durability
         self.patience = patience
+        self.read_only = read_only
         self._clock = clock
+        self.listeners = Listeners()
         self.timeline = Timeline(SteadyClock() if clock is None else clock)
-        self.session = Session(self.path, full=durability == "full", patience=patience)
-        self.session.transact(_look)
+        self.session = SQLiteSession(
+            self.path,
+            self.timeline,
+            full=durability == "full",
+            patience=patience,
+            read_only=read_only,
+        )
+        if read_only:
+            self.session.read(_touch)
+        else:
+            self.session.transact(_touch)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self.path, self.durability, self.patience, self._clock)
+        return _reopen, (self.path, self.durability, self.patience, self.read_only, self._clock)
 
     def plant(self, id: str, name: str, budget: Budget) -> Tree:  # noqa: A002  the public name
         """Open a tree of one account; `Ledger` does this itself.
@@ -112,25 +140,50 @@ class SQLiteStore:
         and its id is free; what it has spent stays part of its parent's sums and receipt.
         """
 
-        def step(db: sqlite3.Connection) -> None:
+        def step(db: sqlite3.Connection) -> list[tuple[str]]:
             row = db.execute(
                 "SELECT key, root FROM ledger WHERE id = ? AND NOT forgotten", (id,)
             ).fetchone()
             if row is None:
-                return
+                return []
             key, root = row
             if root is None:
                 db.execute("DELETE FROM entry WHERE root = ?", (key,))
-                db.execute("DELETE FROM ledger WHERE key = ? OR root = ?", (key, key))
-            else:
-                db.execute(
-                    "WITH RECURSIVE below (key) AS (VALUES (?) UNION SELECT ledger.key "
-                    "FROM ledger JOIN below ON ledger.parent = below.key) "
-                    "UPDATE ledger SET forgotten = 1 WHERE key IN below",
-                    (key,),
-                )
+                return db.execute(
+                    "DELETE FROM ledger WHERE key = ? OR root = ? RETURNING iif(forgotten, '', id)",
+                    (key, key),
+                ).fetchall()
+            return db.execute(
+                "WITH RECURSIVE below (key) AS (VALUES (?) UNION SELECT ledger.key "
+                "FROM ledger JOIN below ON ledger.parent = below.key) "
+                "UPDATE ledger SET forgotten = 1 WHERE key IN below AND NOT forgotten RETURNING id",
+                (key,),
+            ).fetchall()
 
-        self.session.transact(step)
+        for (gone,) in self.session.transact(step):
+            self.listeners.drop(gone)
+
+    def ledgers(self) -> list[LedgerView]:
+        """Return all ledgers in tree order, all of one instant.
+
+        Looking changes nothing, neither in the file nor beside it.
+        """
+        return self.session.read(
+            lambda db: reading.ledgers(db, self.timeline, self.session.damaged)
+        )
+
+    def look(self, id: str, *, lines: int = 20) -> Look:  # noqa: A002  the public name of the thing
+        """Return a ledger at one instant: all below it, its open holds and its last receipt lines.
+
+        Looking changes nothing: holds that are overdue are shown, and not charged.
+
+        Raises:
+            LedgerNotFound: If there is none.
+        """
+        last = check_units("lines", lines)
+        return self.session.read(
+            lambda db: reading.look(db, id, last, self.timeline, self.session.damaged)
+        )
 
     def close(self) -> None:
         """Close the file; a later use opens it again."""
@@ -141,10 +194,16 @@ class SQLiteStore:
 
 
 def _reopen(
-    path: Path, durability: Durability, patience: float, clock: Callable[[], float] | None
+    path: Path,
+    durability: Durability,
+    patience: float,
+    read_only: bool,  # noqa: FBT001  pickle calls by position
+    clock: Callable[[], float] | None,
 ) -> SQLiteStore:
-    return SQLiteStore(path, durability=durability, patience=patience, clock=clock)
+    return SQLiteStore(
+        path, durability=durability, patience=patience, read_only=read_only, clock=clock
+    )
 
 
-def _look(_db: sqlite3.Connection) -> None:
+def _touch(_db: sqlite3.Connection) -> None:
     """Touch the file, so that what is wrong with it is said at once."""

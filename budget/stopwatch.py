@@ -12,6 +12,11 @@ class Stopwatch:
         self._elapsed = 0.0
         self._started: float | None = now
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._started is not None
+
     def state(self) -> tuple[float, float | None]:
         """Return what to keep of it: the seconds summed up, and since when it runs."""
         return self._elapsed, self._started
@@ -35,3 +40,9 @@ class Stopwatch:
         """Go on; no change if it runs."""
         if self._started is None:
             self._started = now
+
+    def restart(self, since: float) -> None:
+        """Begin at nought; if it runs, it has run since that time."""
+        self._elapsed = 0.0
+        if self._started is not None:
+            self._started = max(self._started, since)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from shoestring.budget.budget import Budget
     from shoestring.budget.ledger import Ledger
+    from shoestring.budget.looking import LedgerView, Look
     from shoestring.budget.tree import Tree
 
 
 class Store(Protocol):
-    """Where ledgers live: in memory (`MemoryStore`), or in a file (`SQLiteStore`).
+    """Where ledgers live: in memory (`MemoryStore`), a file (`SQLiteStore`) or a server (`RedisStore`).
 
     The law is the same everywhere, and so is the code that keeps it: the private steps of `Tree`,
     pure integer arithmetic on accounts and holds. A store gives each tree a `run` that makes one
@@ -47,5 +48,22 @@ class Store(Protocol):
         """Let go of a ledger nobody will ask for again, and of all below; no change if there is none.
 
         What a child has spent stays part of its parent's sums.
+        """
+        ...
+
+    def ledgers(self) -> list[LedgerView]:
+        """Return all ledgers in tree order, root by root, each tree at one instant.
+
+        Looking changes nothing; ledgers that were discarded are not shown.
+        """
+        ...
+
+    def look(self, id: str, *, lines: int = 20) -> Look:  # noqa: A002  the public name
+        """Return a ledger at one instant: all below it, its open holds, and its last receipt lines.
+
+        Looking changes nothing: holds that are overdue are shown, and not charged.
+
+        Raises:
+            LedgerNotFound: If there is none.
         """
         ...

@@ -1,10 +1,10 @@
-"""A tree whose accounts live in a file: the same law, loaded and kept at each step."""
+"""A tree whose accounts live in a store: the same law, loaded and kept at each step."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple, cast
 
 from shoestring.budget.atomic import DEFERRABLE
 from shoestring.budget.errors import (
@@ -15,6 +15,8 @@ from shoestring.budget.errors import (
     not_found,
 )
 from shoestring.budget.hold import Hold
+from shoestring.budget.listening import tell
+from shoestring.budget.record import Origin, Record
 from shoestring.budget.rows import (
     StoredAccount,
     StoredRecord,
@@ -22,20 +24,39 @@ from shoestring.budget.rows import (
 )
 from shoestring.budget.session import pause
 from shoestring.budget.tree import Tree
-from shoestring.budget.work import Work
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
 
     from shoestring.budget.account import Account
     from shoestring.budget.budget import Budget
+    from shoestring.budget.listening import Listeners, Told
     from shoestring.budget.receipt import ReceiptLine
-    from shoestring.budget.record import Origin, Record
-    from shoestring.budget.sqlite import SQLiteStore
+    from shoestring.budget.session import Session
+    from shoestring.budget.timeline import Timeline
+    from shoestring.budget.work import Work
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+class Durable(Protocol):
+    """A store that outlives the process, as its trees see it."""
+
+    @property
+    def session(self) -> Session:
+        """How steps are run."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline:
+        """What time it is."""
+        ...
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told of spending, in this process."""
+        ...
 
 
 class StoredTree(Tree):
@@ -52,19 +73,19 @@ class StoredTree(Tree):
 
     def __init__(
         self,
-        store: SQLiteStore,
+        store: Durable,
         id: str,  # noqa: A002  the public name of the thing
         name: str,
         budget: Budget | None,
     ) -> None:
         self._store = store
         self._work: Work | None = None
-        super().__init__(id, name, budget, store.timeline.now)
+        super().__init__(id, name, budget, store.timeline.now, store.listeners)
 
     @classmethod
     def planted(
         cls,
-        store: SQLiteStore,
+        store: Durable,
         id: str,  # noqa: A002  the public name of the thing
         name: str,
         budget: Budget,
@@ -75,17 +96,13 @@ class StoredTree(Tree):
             ValueError: If the store holds a ledger of that id.
         """
         tree = cls(store, id, name, budget)
-
-        def step(db: sqlite3.Connection) -> None:
-            tree.work_on(db).insert(tree.root)
-
-        store.session.transact(step)
+        tree._step(lambda work: work.insert(tree.root))
         return tree
 
     @classmethod
     def found(
         cls,
-        store: SQLiteStore,
+        store: Durable,
         id: str,  # noqa: A002  the public name of the thing
     ) -> tuple[StoredTree, StoredAccount]:
         """Return a ledger's tree and account; holds of ended processes are charged in full.
@@ -93,28 +110,20 @@ class StoredTree(Tree):
         Raises:
             LedgerNotFound: If there is none of that id.
         """
+        place = store.session.locate(id)
+        if place is None:
+            raise not_found(id)
+        try:
+            tree = cls(store, place.root_id, place.root_name, load_budget(place.root_budget))
+        except (ValueError, TypeError) as error:
+            raise store.session.damaged() from error
+        tree.root.key = place.root
 
-        def step(db: sqlite3.Connection) -> tuple[StoredTree, StoredAccount]:
-            row = db.execute(
-                "SELECT key, coalesce(root, key) FROM ledger WHERE id = ? AND NOT forgotten", (id,)
-            ).fetchone()
-            if row is None:
-                raise not_found(id)
-            key, root = row
-            row = db.execute(
-                "SELECT id, name, budget FROM ledger WHERE key = ?", (root,)
-            ).fetchone()
-            try:
-                id_, name, budget = row
-                tree = cls(store, id_, name, load_budget(budget))
-            except (ValueError, TypeError) as error:
-                raise store.session.damaged() from error
-            tree.root.key = root
-            work = tree.work_on(db)
-            work.refresh(tree.root)
-            return tree, work.account(key)
+        def step(work: Work) -> StoredAccount:
+            work.begin(tree.root, looks=True)
+            return work.account(place.key)
 
-        tree, account = store.session.transact(step)
+        account = tree._step(step)
         tree.bury(account)
         return tree, account
 
@@ -134,39 +143,40 @@ class StoredTree(Tree):
         may_wait = operation.__name__ in DEFERRABLE
         if session.postponed(lambda: self.run(operation, *args), may_wait=may_wait):
             return cast("T", None)
-        work: Work | None = None
+        subject = cast("tuple[Account | Origin | Record, ...]", args)[0]
+        # What is no method of the tree (`view`) changes nothing.
+        looks = getattr(operation, "__self__", None) is not self
 
-        def step(db: sqlite3.Connection) -> tuple[T | None, BudgetError | None]:
-            nonlocal work
-            work = self._work = self.work_on(db)
-            now = work.begin(cast("tuple[Account | Origin | Record, ...]", args)[0])
+        def step(work: Work) -> tuple[T | None, BudgetError | None, list[Told]]:
+            self._work = work
+            self._reached = []
             try:
-                self._before(now)
-                result, error = operation(now, *args), None
-            except StoreError:
-                raise
-            except BudgetError as refused:
-                # A refusal is an outcome: what was learnt before it (a lease that ended, a dearer
-                # price) is kept, as in memory.
-                result, error = None, refused
-            work.save(now, self._seq)
-            self._work = None
-            return result, error
+                now = work.begin(subject, looks=looks)
+                try:
+                    for account in _account_of(subject).renewing:
+                        account.roll(now)
+                    self._before(now)
+                    result, error = operation(now, *args), None
+                except StoreError:
+                    raise
+                except BudgetError as refused:
+                    # A refusal is an outcome: what was learnt before it (a lease that ended, a
+                    # dearer price) is kept, as in memory.
+                    result, error = None, refused
+                work.save(now, self._seq, refused=error is not None)
+            finally:
+                self._work = None
+            return result, error, self._reached
 
-        def undo() -> None:
-            self._work = None
-            if work is not None:
-                work.undo()
-
-        result, error = session.transact(step, undo)
+        result, error, reached = self._step(step)
+        tell(reached)
         if error is not None:
             raise error
         return cast("T", result)
 
-    def work_on(self, db: sqlite3.Connection) -> Work:
-        """Return what one step in an open transaction works with."""
-        timeline = self._store.timeline
-        return Work(db, self, timeline)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
+    def _step(self, run: Callable[[Work], T]) -> T:
+        session = self._store.session
+        return session.step(self, run)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
 
     @property
     def work(self) -> Work:
@@ -210,6 +220,9 @@ class StoredTree(Tree):
     def _watch(self, record: Record) -> None:
         """Do nothing: the row says when the lease ends."""
 
+    def _expect_renewal(self, account: Account) -> None:
+        """Do nothing: each step looks at the windows on its path."""
+
     def _account(
         self,
         id: str,  # noqa: A002  the public name of the thing
@@ -221,9 +234,10 @@ class StoredTree(Tree):
         set_aside: bool,
     ) -> StoredAccount:
         account = StoredAccount(id, name, budget, now, parent=parent, set_aside=set_aside)
-        account.key, account.saved = 0, None
         account.children = _Children(self, account)
         account.entries = _Entries(self, account)
+        if account.repeats is not None:
+            account.repeats.counts = _Counts(self, account)
         return account
 
     # Waiting.
@@ -238,6 +252,12 @@ class StoredTree(Tree):
             except BudgetBusy:
                 if time.monotonic() >= until:
                     raise
+            except BudgetError:
+                raise
+            except BaseException:
+                # It may be in the file already.
+                self.run(self._disown, record)
+                raise
             self.bury(record.origin.account)
             time.sleep(min(pause(tries), max(0.0, until - time.monotonic())))
             tries += 1
@@ -282,14 +302,21 @@ class StoredTree(Tree):
         return self.run(self._hold, account, seq)
 
     def _hold(self, _now: float, account: Account, seq: int) -> Hold:
-        record = self.work.request(seq)
+        record = self.work.request(cast("StoredAccount", account), seq)
         if record is None:
             msg = f"the hold {account.id}:{seq} was released: reserve again for another call"
             raise HoldSettled(msg)
         return Hold(self, record)
 
 
-def _find(store: SQLiteStore, id: str, seq: int) -> Hold:  # noqa: A002  the public name
+def _account_of(subject: Account | Origin | Record) -> Account:
+    """Return the account that a step is made at."""
+    if isinstance(subject, Record):
+        subject = subject.origin
+    return subject.account if isinstance(subject, Origin) else subject
+
+
+def _find(store: Durable, id: str, seq: int) -> Hold:  # noqa: A002  the public name
     """Return the hold that was pickled."""
     tree, account = StoredTree.found(store, id)
     return tree.hold(account, seq)
@@ -363,3 +390,22 @@ class _Entries:
 
     def items(self) -> Iterator[tuple[int, Record | ReceiptLine]]:
         return self._tree.work.entries(self._account)
+
+
+class _Counts:
+    """How often each tool call was made, as the store has it."""
+
+    __slots__ = ("_account", "_tree")
+
+    def __init__(self, tree: StoredTree, account: StoredAccount) -> None:
+        self._tree = tree
+        self._account = account
+
+    def get(self, call: str, /) -> int:
+        return self._tree.work.count(self._account, call)
+
+    def put(self, call: str, count: int, /) -> None:
+        self._tree.work.put_count(self._account, call, count)
+
+    def clear(self) -> None:
+        self._tree.work.clear_counts(self._account)

@@ -1,4 +1,4 @@
-"""The time of a store that outlives processes: it never runs backwards."""
+"""The time of a store: seconds since 1970 that never run backwards."""
 
 from __future__ import annotations
 
@@ -10,31 +10,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class SteadyClock:
-    """Seconds since 1970 that never run backwards in this process; they may jump forwards.
+# Seconds by which clocks of two hosts may differ; beyond, one was set back.
+_LAG = 1.0
+# Seconds between two looks at the system's clock.
+_LOOK_AGAIN = 1.0
 
-    While the system's clock is set back, they go on at the pace of the monotonic one.
+
+class SteadyClock:
+    """Seconds since 1970 that never run backwards, if asked one at a time; they may jump forwards.
+
+    The pace is the monotonic clock's. The system's clock is looked at once a second: if it is ahead
+    it is followed, if it was set back it is not.
     """
 
-    __slots__ = ("_now", "_ticks")
+    __slots__ = ("_ahead", "_look")
 
     def __init__(self) -> None:
-        self._now = time.time()
-        self._ticks = time.monotonic()
+        self._look = time.monotonic() + _LOOK_AGAIN
+        self._ahead = time.time() - time.monotonic()
 
     def __call__(self) -> float:
         """Return the time now."""
         ticks = time.monotonic()
-        self._now = max(time.time(), self._now + ticks - self._ticks)
-        self._ticks = ticks
-        return self._now
+        if ticks >= self._look:
+            self._look = ticks + _LOOK_AGAIN
+            self._ahead = max(self._ahead, time.time() - ticks)
+        return ticks + self._ahead
 
 
 class Timeline:
-    """A clock, moved forward wherever it lags behind what the store has seen.
+    """A clock that never runs backwards, nor behind what the store has seen.
 
-    So no process gives back time that another has counted: a lease may end early, active time may
-    be counted too long, and neither refunds anything.
+    Clocks of two hosts differ a little: one that lags stands still until it has caught up. One that
+    was set back goes on from where it was. So no process gives back time that another has counted: a
+    lease may end early, active time may be counted too long, and neither refunds anything.
     """
 
     __slots__ = ("_ahead", "_clock", "_last", "_lock")
@@ -50,8 +59,28 @@ class Timeline:
         with self._lock:
             now = self._clock() + self._ahead
             least = max(seen, self._last)
-            if now < least:
+            if now < least - _LAG:
                 self._ahead += least - now
-                now = least
-            self._last = now
+            self._last = now = max(now, least)
             return now
+
+
+class ServerClock:
+    """A server's time: between two answers, by the pace of this machine's monotonic clock."""
+
+    __slots__ = ("_ahead",)
+
+    def __init__(self) -> None:
+        self._ahead = float("-inf")
+
+    def __call__(self) -> float:
+        """Return the time now."""
+        return time.monotonic() + self._ahead
+
+    def heard(self, seconds: float, asked: float) -> None:
+        """Take up the time of an answer to what was asked then, by the monotonic clock.
+
+        It was told somewhere between the asking and now: what lies between agrees with it.
+        """
+        at_least, at_most = seconds - time.monotonic(), seconds - asked
+        self._ahead = min(max(self._ahead, at_least), at_most)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shoestring.budget import refusal, view
 from shoestring.budget.account import Account
 from shoestring.budget.amount import Amount
 from shoestring.budget.atomic import Atomic
-from shoestring.budget.errors import BudgetBusy, HoldSettled, not_portable
+from shoestring.budget.errors import (
+    BudgetBusy,
+    BudgetError,
+    HoldSettled,
+    LedgerNotFound,
+    not_portable,
+)
 from shoestring.budget.hold import Hold
 from shoestring.budget.leases import Leases
+from shoestring.budget.loops import fingerprint, written
 from shoestring.budget.receipt import ReceiptLine
 from shoestring.budget.record import NOTHING, Record
+from shoestring.budget.recount import recount, requeue
 from shoestring.budget.turns import join, leave, next_in_turn
 from shoestring.budget.waiting import TaskGate, ThreadGate, Waiter
 
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shoestring.budget.budget import Budget
-    from shoestring.budget.errors import BudgetError
+    from shoestring.budget.listening import Listeners
     from shoestring.budget.receipt import Basis
     from shoestring.budget.record import HoldState, Origin
 
@@ -34,7 +43,7 @@ class Tree(Atomic):
     Each checks everything first and changes everything then. The private methods run inside one.
     """
 
-    __slots__ = ("_leases", "_open", "_seq", "_waiting", "root")
+    __slots__ = ("_leases", "_open", "_renewing", "_renews", "_seq", "_waiting", "root")
 
     # What a request is written down as.
     request: type[Record] = Record
@@ -45,76 +54,130 @@ class Tree(Atomic):
         name: str,
         budget: Budget | None,
         clock: Callable[[], float],
+        listeners: Listeners | None = None,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(clock, listeners)
         self.root = self._account(id, name, budget, clock(), None, set_aside=False)
         self._leases = Leases()
+        # The accounts that renew, and before when none does.
+        self._renewing: list[Account] = []
+        self._renews = float("inf")
+        self._expect_renewal(self.root)
         # How many holds are open, and how many requests wait.
         self._open = 0
         self._waiting = 0
         # The last place given in the order of the tree.
         self._seq = 0
 
+    def _turn(self, now: float) -> None:
+        if self._renews <= now:
+            self._roll(now)
+
     def _before(self, now: float) -> None:
+        self._turn(now)
         if self._leases.next <= now:
             for record in self._leases.ended(now):
                 self._presume(now, record, "lease ended: charged in full")
 
+    def _expect_renewal(self, account: Account) -> None:
+        """See to it that an account enters its next window when it is time."""
+        if account.window is not None:
+            self._renewing.append(account)
+            self._renews = min(self._renews, account.window.end)
+
+    def _roll(self, now: float) -> None:
+        """Let the accounts whose windows are over enter the next."""
+        rolled = [account for account in self._renewing if account.roll(now)]
+        self._renews = min(account.window.end for account in self._renewing if account.window)
+        if self._waiting:
+            self._ripple(now, rolled)
+
     def _presume(self, now: float, record: Record, why: str) -> None:
         """Charge a hold in full whose owner is silent, until it is heard of again."""
-        self._settle(now, record, record.bound, "presumed", why)
-        record.lapsed = True
+        self._settle(now, record, record.bound, "presumed", why, lapsed=True)
 
     def _watch(self, record: Record) -> None:
         """See to it that the lease of an open hold ends."""
         self._leases.add(record, self._open)
 
+    def _mend(self, now: float) -> None:
+        accounts = tuple(self.root.subtree())
+        found = recount(accounts)
+        leases = Leases()
+        for record in found:
+            leases.add(record, len(found))
+        self._leases = leases
+        self._open = len(found)
+        self._renewing = [account for account in accounts if account.window is not None]
+        self._renews = min(
+            (account.window.end for account in self._renewing if account.window),
+            default=float("inf"),
+        )
+        waiting, answered = requeue(accounts)
+        for waiter in answered:
+            self._woken[waiter] = None
+            del waiter.record.origin.account.waiting[waiter]
+        self._waiting = len(waiting)
+        for account in accounts:
+            if self.listeners.heard:
+                self._reached += self.listeners.notice(account)
+            if account.breached:
+                self._close_passed(now, account)
+            if account.closed is not None:
+                for waiter in tuple(account.waiting):
+                    self._answer(waiter, refusal.closed(waiter.record))
+        self._ripple(now, accounts)
+
     def _unreachable(self, waiter: Waiter) -> None:
-        self.run(self._abandon, waiter)
+        self.run(self._disown, waiter.record)
 
     # Reserving.
 
     def reserve(self, record: Record, token_price: int, wait: float) -> Hold:
         """Grant the request of `record`, at once or within `wait` seconds, or raise why not."""
-        if not wait:
-            return self.run(self._reserve, record, token_price)
-        gate = ThreadGate()
-        got = self.run(self._ask, record, token_price, gate)
-        if isinstance(got, Hold):
-            return got
         try:
+            if not wait:
+                return self.run(self._reserve, record, token_price)
+            gate = ThreadGate()
+            got = self.run(self._ask, record, token_price, gate)
+            if isinstance(got, Hold):
+                return got
             left = wait
             while not gate.wait(step := self._patience(got, left)):
                 left -= step
                 if self.run(self._recheck, got, left <= 0):
                     break
             return got.result()
+        except BudgetError:
+            raise
         except BaseException:
-            self.run(self._abandon, got)
+            self.run(self._disown, record)
             raise
 
     async def areserve(self, record: Record, token_price: int, wait: float) -> Hold:
         """Do what `reserve` does without blocking the event loop."""
-        if not wait:
-            return self.run(self._reserve, record, token_price)
-        gate = TaskGate()
-        got = self.run(self._ask, record, token_price, gate)
-        if isinstance(got, Hold):
-            return got
         try:
+            if not wait:
+                return self.run(self._reserve, record, token_price)
+            gate = TaskGate()
+            got = self.run(self._ask, record, token_price, gate)
+            if isinstance(got, Hold):
+                return got
             left = wait
             while not await gate.wait(step := self._patience(got, left)):
                 left -= step
                 if self.run(self._recheck, got, left <= 0):
                     break
             return got.result()
+        except BudgetError:
+            raise
         except BaseException:
-            self.run(self._abandon, got)
+            self.run(self._disown, record)
             raise
 
     def _patience(self, waiter: Waiter, left: float) -> float:
-        """Return how long a waiter may sleep before its ledger's time has to be looked at."""
-        seconds = self.run(view.seconds_left, waiter.record.origin.account)
+        """Return how long a waiter may sleep before the time has to be looked at."""
+        seconds = self.run(view.next_look, waiter.record.origin.account)
         return left if seconds is None else min(left, max(seconds, _LOOK_AGAIN))
 
     def _reserve(self, now: float, record: Record, token_price: int) -> Hold:
@@ -166,11 +229,12 @@ class Tree(Atomic):
     def _grant(self, now: float, record: Record) -> Hold:
         """Hold the bound of `record`, which fits."""
         account = record.origin.account
+        record.at = now
         record.deadline = now + record.lease
         if account.timed:
             record.timeout = view.seconds_left(now, account)
+        account.hold(record.bound, record.origin.purpose, now)
         self._seq = record.seq = self._seq + 1
-        account.hold(record.bound, record.origin.purpose)
         account.entries[record.seq] = record
         self._open += 1
         self._watch(record)
@@ -193,21 +257,22 @@ class Tree(Atomic):
         self._ripple(now, leave(waiter))
         return True
 
-    def _abandon(self, now: float, waiter: Waiter) -> None:
-        """Forget a waiter that was cancelled; a grant that raced with it is released."""
-        if waiter.outcome is None:
-            waiter.outcome = BudgetBusy("the waiting was cancelled")
-            self._waiting -= 1
-            self._ripple(now, leave(waiter))
-        elif isinstance(waiter.outcome, Hold):
-            # Done after this step, like anything that comes from inside one.
-            waiter.outcome.release()
+    def _disown(self, now: float, record: Record) -> None:
+        """Forget a request whose asker was interrupted; what was granted meanwhile is released."""
+        for waiter in record.origin.account.waiting:
+            if waiter.record is record:
+                waiter.outcome = BudgetBusy("the waiting was cancelled")
+                self._waiting -= 1
+                self._ripple(now, leave(waiter))
+                return
+        if record.seq and record.open:
+            self._release(now, record)
 
     def _answer(self, waiter: Waiter, outcome: Hold | BudgetError) -> tuple[Account, ...]:
         """End a wait; return the accounts whose lines may move on."""
         waiter.outcome = outcome
         self._waiting -= 1
-        self._woken.append(waiter)
+        self._woken[waiter] = None
         return leave(waiter)
 
     def _ripple(self, now: float, changed: Iterable[Account]) -> None:
@@ -258,13 +323,20 @@ class Tree(Atomic):
         self.run(self._settle, record, actual, basis, detail)
 
     def _settle(
-        self, now: float, record: Record, actual: Amount, basis: Basis, detail: str
+        self,
+        now: float,
+        record: Record,
+        actual: Amount,
+        basis: Basis,
+        detail: str,
+        *,
+        lapsed: bool = False,
     ) -> None:
         account = record.origin.account
         purpose = record.origin.purpose
         held = record.bound
         if record.open:
-            account.charge(actual, NOTHING, record.bound, purpose)
+            account.charge(actual, NOTHING, record.bound, purpose, record.at)
             self._open -= 1
         elif record.outcome is None:
             raise _ended(record)
@@ -274,18 +346,21 @@ class Tree(Atomic):
                 if basis == on and actual == earlier:
                     return
                 raise _measured(record, earlier, actual)
-            account.charge(actual, earlier, NOTHING, purpose)
-            if account.overdrawn():
-                # What the earlier settling gave back was granted to others meanwhile.
+            account.charge(actual, earlier, NOTHING, purpose, record.at)
+            if account.overdrawn() or account.outlived(record.at):
+                # What the earlier settling gave back was granted to others meanwhile, or may have
+                # been: of a window that is over, only the sum of all is known.
                 held = earlier
+        remark = detail if held.covers(actual) else refusal.breach(held, actual, detail)
+        record.outcome = (actual, basis, remark)
         record.state = "settled"
-        record.lapsed = False
-        if _over(held, actual):
-            breach = refusal.breach(held, actual)
-            detail = f"{detail}; {breach}" if detail else breach
+        record.lapsed = lapsed
+        if remark is not detail:
             self._widen(account, record.asked, actual)
-        record.outcome = (actual, basis, detail)
-        if account.breached:
+        if self.listeners.heard:
+            self._reached += self.listeners.notice(account)
+        # The root knows of every breach: what a sibling's has left too little room for closes, too.
+        if account.path[-1].breached:
             self._close_passed(now, account)
         if self._waiting:
             self._ripple(now, account.path)
@@ -297,12 +372,12 @@ class Tree(Atomic):
     def _release(self, now: float, record: Record) -> None:
         account = record.origin.account
         if record.open:
-            account.charge(NOTHING, NOTHING, record.bound, record.origin.purpose)
+            account.charge(NOTHING, NOTHING, record.bound, record.origin.purpose, record.at)
             self._open -= 1
         elif record.outcome is None:
             return
         elif record.lapsed and not record.sent:
-            account.charge(NOTHING, record.outcome[0], NOTHING, record.origin.purpose)
+            account.charge(NOTHING, record.outcome[0], NOTHING, record.origin.purpose, record.at)
         else:
             raise _ended(record)
         record.state = "released"
@@ -335,14 +410,27 @@ class Tree(Atomic):
             raise refusal.closed(record)
         growth = Record(origin, record.what, more, record.lease)
         bound = growth.bound = account.widened(more)
-        # A hold is older than any who wait: growing is no overtaking.
-        error = refusal.misfit(growth)
-        if error is not None:
-            raise error
         asked, total = record.asked + more, record.bound + bound
-        self._renew(now, record)
-        account.hold(bound, origin.purpose)
-        record.asked, record.bound = asked, total
+        if account.outlived(record.at):
+            # In a window that is over nothing can grow: the whole of it moves into those of now.
+            self._renew(now, record)
+            account.charge(NOTHING, NOTHING, record.bound, origin.purpose, record.at)
+            growth.bound = total
+            error = refusal.misfit(growth)
+            if error is not None:
+                account.hold(record.bound, origin.purpose, record.at)
+                raise error
+            account.hold(total, origin.purpose, now)
+            at = now
+        else:
+            # A hold is older than any who wait: growing is no overtaking.
+            error = refusal.misfit(growth)
+            if error is not None:
+                raise error
+            self._renew(now, record)
+            account.hold(bound, origin.purpose, record.at)
+            at = record.at
+        record.asked, record.bound, record.at = asked, total, at
 
     def _renew(self, now: float, record: Record) -> None:
         """Renew the lease; if it has ended, hold again what was presumed spent."""
@@ -353,8 +441,8 @@ class Tree(Atomic):
             return
         origin = record.origin
         # The one is as large as the other: no ledger's sum moves.
-        origin.account.charge(NOTHING, record.bound, NOTHING, origin.purpose)
-        origin.account.hold(record.bound, origin.purpose)
+        origin.account.charge(NOTHING, record.bound, NOTHING, origin.purpose, record.at)
+        origin.account.hold(record.bound, origin.purpose, record.at)
         record.state = "dispatched" if record.sent else "reserved"
         record.lapsed = False
         record.outcome = None
@@ -365,12 +453,7 @@ class Tree(Atomic):
 
     def _widen(self, account: Account, asked: Amount, actual: Amount) -> None:
         """Remember a breach of what was `asked`, and widen those who wait."""
-        for above in account.path:
-            above.breached = True
-        for by, start in ((actual.tokens, asked.tokens), (actual.nanodollars, asked.nanodollars)):
-            # From nothing there is no ratio: the breach stands on the receipt alone.
-            if by > start > 0:
-                account.widen(by, start)
+        account.learn(asked, actual)
         if self._waiting:
             for below in self.root.subtree():
                 for waiter in below.waiting:
@@ -382,22 +465,30 @@ class Tree(Atomic):
         for above in account.path:
             passed = above.passed() if above.closed is None else None
             if passed:
-                self._close(now, above, refusal.breach_closes(above, passed))
+                renews = None if above.window is None else above.id
+                self._close(now, above, refusal.breach_closes(above, passed), renews)
 
     def close(self, account: Account) -> None:
         """Close `account` and all below it; what is unspent of a set-aside returns."""
         self.run(self._close, account, f"ledger {refusal.quoted(account.name)} was closed")
 
-    def _close(self, now: float, account: Account, reason: str) -> None:
+    def _close(
+        self, now: float, account: Account, reason: str, reopens_with: str | None = None
+    ) -> None:
+        """Close `account` and all below it, until that ledger renews, or for good."""
         changed = list(account.path)
         # From the leaves up, so that what a set-aside returns to another is returned in turn.
         for below in reversed(tuple(account.subtree())):
             if below.closed is not None:
+                if below.reopens_with is not None and reopens_with is None:
+                    below.closed, below.reopens_with = reason, None
                 continue
             tokens, money, calls = below.undrawn()
             below.closed = reason
+            # A set-aside has ended: what it had is given back.
+            below.reopens_with = None if below.set_aside else reopens_with
             if below.parent is not None:
-                below.parent.add_held(0, -tokens, -money, -calls)
+                below.parent.add_held(0, -tokens, -money, -calls, below.opened)
             for waiter in tuple(below.waiting):
                 changed += self._answer(waiter, refusal.closed(waiter.record))
         if self._waiting:
@@ -415,7 +506,17 @@ class Tree(Atomic):
         set_aside: bool,
     ) -> Account:
         """Open an account below `origin`."""
-        return self.run(self._adopt, origin, id, name, budget, set_aside)
+        born: list[Account] = []
+        try:
+            return self.run(self._adopt, origin, id, name, budget, set_aside, born)
+        except (BudgetError, ValueError):
+            raise
+        except BaseException:
+            # Whoever is interrupted has no child, and what was set aside for it returns.
+            for account in born:
+                with suppress(LedgerNotFound):
+                    self.run(self._disinherit, account)
+            raise
 
     def _account(
         self,
@@ -437,9 +538,11 @@ class Tree(Atomic):
         name: str,
         budget: Budget | None,
         set_aside: bool,  # noqa: FBT001  private
+        born: list[Account],
     ) -> Account:
         parent = origin.account
         child = self._account(id, name, budget, now, parent, set_aside=set_aside)
+        born.append(child)
         tokens, money, calls = child.undrawn()
         # A set-aside asks for room as a call does, though it is not widened: it is no estimate.
         record = Record(origin, f"child {name}", Amount(0, tokens, money, calls), 0)
@@ -450,9 +553,40 @@ class Tree(Atomic):
             error = refusal.closed(record)
         if error is not None:
             raise error
-        parent.hold(record.bound, "work")
+        parent.hold(record.bound, "work", child.opened)
         parent.children.append(child)
+        self._expect_renewal(child)
         return child
+
+    def _disinherit(self, now: float, account: Account) -> None:
+        """Close an account that nobody has, if it was opened at all."""
+        if account.parent is not None and any(one is account for one in account.parent.children):
+            self._close(now, account, f"ledger {refusal.quoted(account.name)} was never given out")
+
+    # Loops.
+
+    def calling(self, origin: Origin, tool: str, arguments: object) -> None:
+        """Count a tool call, or raise that it was made too often."""
+        text = written(arguments)
+        self.run(self._calling, origin, tool, text, fingerprint(tool, text))
+
+    def _calling(self, now: float, origin: Origin, tool: str, text: str, call: str) -> None:
+        account = origin.account
+        counting = [(above, above.repeats) for above in account.path if above.repeats is not None]
+        for above, repeats in counting:
+            made = repeats.counts.get(call)
+            if made < repeats.limit:
+                continue
+            error = refusal.loop(origin, above, tool, text, repeats.limit)
+            if made == repeats.limit:
+                # On the receipt once, however often the loop goes on.
+                repeats.counts.put(call, made + 1)
+                node, route = origin.node, origin.route
+                line = ReceiptLine(node, route, "loop", NOTHING, NOTHING, "measured", str(error))
+                self._note(now, account, line)
+            raise error
+        for _, repeats in counting:
+            repeats.counts.put(call, repeats.counts.get(call) + 1)
 
     # Time.
 
@@ -479,14 +613,6 @@ class Tree(Atomic):
     def _note(self, _now: float, account: Account, line: ReceiptLine) -> None:
         self._seq += 1
         account.entries[self._seq] = line
-
-
-def _over(bound: Amount, actual: Amount) -> bool:
-    return (
-        actual.nanodollars > bound.nanodollars
-        or actual.calls > bound.calls
-        or actual.tokens > bound.tokens
-    )
 
 
 def _ended(record: Record) -> HoldSettled:

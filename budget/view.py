@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from shoestring.budget.atomic import Atomic
     from shoestring.budget.receipt import ReceiptLine
     from shoestring.budget.record import HoldState, Origin, Outcome
+    from shoestring.budget.window import Figures
 
     # A line to be: its place, what it is of, and the bound and outcome of that instant.
     Entry = tuple[int, Record | ReceiptLine, Amount, Outcome | None]
+
+
+_NO_PAST = (0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def closed(_now: float, account: Account) -> bool:
@@ -34,24 +38,48 @@ def state(_now: float, record: Record) -> HoldState:
 
 
 def spent(_now: float, account: Account) -> Amount:
-    """Return what the account and all below it have spent."""
+    """Return what the account and all below it have spent, in the current window."""
     return _amount(account.spent_in, account.spent_out, account.spent_money, account.spent_calls)
 
 
 def own_spent(_now: float, account: Account) -> Amount:
-    """Return what the account has spent itself."""
-    below = account.children
-    return _amount(
-        account.spent_in - sum(child.spent_in for child in below),
-        account.spent_out - sum(child.spent_out for child in below),
-        account.spent_money - sum(child.spent_money for child in below),
-        account.spent_calls - sum(child.spent_calls for child in below),
-    )
+    """Return what the account has spent itself, in the current window."""
+    if account.window is not None:
+        return _amount(*account.window.own)
+    # The windows of the children are theirs: this account counts what they ever spent.
+    own = list(account.figures()[:4])
+    for child in account.children:
+        for index, (now, before) in enumerate(zip(child.figures(), _past(child), strict=True)):
+            if index < len(own):
+                own[index] -= now + before
+    return _amount(*own)
+
+
+def past_spent(_now: float, account: Account) -> Amount:
+    """Return what the account and all below it have spent in earlier windows."""
+    return _amount(*_past(account)[:4])
 
 
 def held(_now: float, account: Account) -> Amount:
-    """Return what open holds and set-asides keep."""
+    """Return what open holds and set-asides of the current window keep."""
     return _amount(account.held_in, account.held_out, account.held_money, account.held_calls)
+
+
+def past_held(_now: float, account: Account) -> Amount:
+    """Return what open holds and set-asides of earlier windows keep."""
+    return _amount(*_past(account)[4:])
+
+
+def renews_at(_now: float, account: Account) -> float | None:
+    """Return when the next window begins; None for an account that does not renew."""
+    return None if account.window is None else account.window.end
+
+
+def next_look(now: float, account: Account) -> float | None:
+    """Return in how many seconds time alone may change what fits; None if it never does."""
+    seconds = seconds_left(now, account)
+    ends = [above.window.end - now for above in account.renewing if above.window]
+    return min(ends if seconds is None else [*ends, seconds], default=None)
 
 
 def seconds_left(now: float, account: Account) -> float | None:
@@ -97,29 +125,35 @@ def entries(_now: float, account: Account) -> list[Entry]:
     return found
 
 
-def sums(now: float, account: Account) -> tuple[list[Entry], Amount, Amount, Caps]:
-    """Return entries, spent, held and remaining of one instant."""
+def sums(now: float, account: Account) -> tuple[list[Entry], Amount, Amount, Caps, Amount]:
+    """Return entries, spent, held, remaining and spent in the past, of one instant."""
     return (
         entries(now, account),
         spent(now, account),
         held(now, account),
         remaining(now, account),
+        past_spent(now, account),
     )
 
 
 def receipt(tree: Atomic, account: Account) -> Receipt:
     """Return the account's receipt. Its lines are written outside the lock: there may be many."""
-    found, spent_now, held_now, left = tree.run(sums, account)
+    found, spent_now, held_now, left, before = tree.run(sums, account)
     found.sort(key=_place)
     lines = tuple(
         receipt_line(item, bound, outcome) if isinstance(item, Record) else item
         for _, item, bound, outcome in found
     )
-    return Receipt(lines, account.caps, spent_now, held_now, left)
+    return Receipt(lines, account.caps, spent_now, held_now, left, before)
 
 
 def _place(entry: Entry) -> int:
     return entry[0]
+
+
+def _past(account: Account) -> Figures:
+    """Return the sums of earlier windows."""
+    return _NO_PAST if account.window is None else account.window.past.figures()
 
 
 def _room(account: Account, purpose: Purpose | None, token_price: int) -> list[int | None]:

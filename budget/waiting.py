@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class ThreadGate:
         return self._lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
     def wake(self) -> bool:
-        """Wake the waiter, once; False if nobody can be woken any more."""
-        self._lock.release()
+        """Wake the waiter; again changes nothing. False if nobody can be woken any more."""
+        with suppress(RuntimeError):  # it was woken already
+            self._lock.release()
         return True
 
 
@@ -60,7 +62,7 @@ class TaskGate:
         return self._future.done()
 
     def wake(self) -> bool:
-        """Wake the waiter, once; False if its loop is closed."""
+        """Wake the waiter; again changes nothing. False if its loop is closed."""
         try:
             self._loop.call_soon_threadsafe(self._resolve)
         except RuntimeError:

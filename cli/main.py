@@ -11,6 +11,7 @@ from shoestring.cli.ask import ask
 from shoestring.cli.doctor import doctor
 from shoestring.cli.errors import OneLineErrors
 from shoestring.cli.eval import eval_app
+from shoestring.cli.ledger import ledger
 from shoestring.cli.trim import trim
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(trim)
+app.command()(ledger)
 app.command()(doctor)
 app.add_typer(eval_app, name="eval")
 

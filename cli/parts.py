@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
+from shoestring.budget.extras import MissingExtra
 from shoestring.models.embeddings import MODEL, WrongWeights, check_weights, packaged_weights
-from shoestring.models.extras import MissingExtra
 from shoestring.models.gguf import ModelFileError, read_model
 from shoestring.models.local import packaged_model
 from shoestring.models.vocabularies import VocabularyUnavailable, encoding

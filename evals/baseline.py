@@ -7,7 +7,7 @@ from langchain_core.documents import Document
 
 from shoestring.tools.bm25 import Postings, Vocabulary
 from shoestring.tools.render import render
-from shoestring.tools.score import STOP_WORDS
+from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 
 __all__ = ["best_passages"]

@@ -164,7 +164,9 @@ def _figures(case: Case, limit: int, method: Method, count: Count) -> _Figures:
     for piece in kept:
         place = int(str(piece.metadata["source"]).removeprefix("passage "))
         start = int(piece.metadata.get("start", 0))
-        spans.setdefault(place, []).append((start, start + len(piece.page_content)))
+        # Parts of a JSON value are written anew inside its brackets, and say where they stood.
+        held = piece.metadata.get("spans", [(start, start + len(piece.page_content))])
+        spans.setdefault(place, []).extend(held)
     return _Figures(
         answer=answer_recall(case, text),
         gold=gold_recall(case, spans, encoding(_VOCABULARY)),

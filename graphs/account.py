@@ -6,9 +6,8 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from langgraph.config import get_config
-
-from shoestring.budget import Budget, Ledger, LedgerNotFound, Store
+from shoestring.agents.runs import on_thread, open_account, payer
+from shoestring.budget import Budget, Ledger, Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,32 +17,12 @@ if TYPE_CHECKING:
     from shoestring.graphs.state import BudgetContext, BudgetState, Spend
 
 
-def payer(runtime: Runtime[BudgetContext]) -> Ledger | None:
-    """Return the account that pays beside the assistant's own; None where the caller named none."""
-    # Typed as a BudgetContext, but None where the run was given no context.
-    return getattr(runtime.context, "ledger", None)
-
-
-def on_thread(runtime: Runtime[BudgetContext]) -> str | None:
-    """Return what tells this graph's state on its thread from all others; None if none is kept.
-
-    The state outlives the run only where a checkpointer keeps it: the assistant's own, or that of a
-    graph whose node runs the assistant, and then for that node's task alone.
-    """
-    info = runtime.execution_info
-    kept = get_config().get("configurable", {}).get("__pregel_checkpointer")
-    if info is None or info.thread_id is None or not kept:
-        return None
-    inside_of = info.checkpoint_ns.rpartition("|")[0]
-    return f"thread {info.thread_id!r}" + (f" in {inside_of}" if inside_of else "")
-
-
 def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
     """Return the ledger of a LangGraph thread, made on its first question and found again later."""
-    parent = payer(runtime)
+    parent = payer(runtime.context)
     thread = runtime.execution_info.thread_id if runtime.execution_info else None
     name = f"thread {thread!r}" if thread is not None else f"run {uuid.uuid4().hex}"
-    return _account(budget, name, "thread", store, parent)
+    return open_account(budget, name, "thread", store, parent)
 
 
 def open_question(
@@ -68,27 +47,7 @@ def open_question(
     """
     kept = on_thread(runtime)
     name = f"question {uuid.uuid4().hex}" if kept is None else f"{kept}, question {turn}"
-    return _account(budget, name, "question", store, parent)
-
-
-def _account(
-    budget: Budget, ledger_id: str, name: str, store: Store, parent: Ledger | None
-) -> Ledger:
-    if parent is not None:
-        store, ledger_id = parent.store, f"{parent.id}, {ledger_id}"
-    try:
-        return store.ledger(ledger_id)
-    except LedgerNotFound:
-        try:
-            made = (
-                Ledger(budget, name=name, id=ledger_id, store=store)
-                if parent is None
-                else parent.child(budget, name=name, id=ledger_id)
-            )
-        except ValueError:  # a run beside this one was first
-            return store.ledger(ledger_id)
-        made.pause()
-        return made
+    return open_account(budget, name, "question", store, parent)
 
 
 def find(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
@@ -97,7 +56,7 @@ def find(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> L
     Raises:
         LedgerNotFound: If its store no longer has it, as after a restart with a store in memory.
     """
-    paying = payer(runtime)
+    paying = payer(runtime.context)
     return (store if paying is None else paying.store).ledger(state["ledger_id"])
 
 

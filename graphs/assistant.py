@@ -12,16 +12,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from shoestring.agents import Means, Meter, Planner, Standing
+from shoestring.agents.runs import on_thread, payer
 from shoestring.budget import Budget, MemoryStore, Store
-from shoestring.graphs.account import (
-    find,
-    mirror,
-    on_thread,
-    open_question,
-    open_thread,
-    payer,
-    working,
-)
+from shoestring.graphs.account import find, mirror, open_question, open_thread, working
 from shoestring.graphs.check import check
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
@@ -178,7 +171,7 @@ class _Assistant:
         if not isinstance(question, str) or not question.strip():
             raise ValueError("the question is empty: ask something")
         turn = state.get("turn", 0) + 1
-        store, parent, thread = self.means.ledgers, payer(runtime), None
+        store, parent, thread = self.means.ledgers, payer(runtime.context), None
         if self.thread_budget is not None:
             parent = thread = open_thread(self.thread_budget, runtime, store)
         ledger = open_question(self.budget, runtime, store, parent=parent, turn=turn)

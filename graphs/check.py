@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.tools.bm25 import stem
-from shoestring.tools.score import STOP_WORDS
+from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shoestring.budget.extras import MissingExtra
     from shoestring.models.counting import (
         ByteBound,
         HuggingFaceCounter,
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
         counter_for,
     )
     from shoestring.models.embeddings import local_embeddings
-    from shoestring.models.extras import MissingExtra
     from shoestring.models.framing import UnboundedInput
-    from shoestring.models.guarding import guard, is_guarded
+    from shoestring.models.guarded import is_guarded
+    from shoestring.models.guarding import guard
+    from shoestring.models.holding import Unreachable, guard_all
     from shoestring.models.limits import DEFAULT_MAX_OUTPUT
     from shoestring.models.load import UnknownModel, load_model
     from shoestring.models.local import LocalChatModel
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
+    from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
+    from shoestring.models.tripwire import UnguardedCall, refuse_unguarded
     from shoestring.models.vocabularies import VocabularyUnavailable
 
 # Imported when first asked for: guarding a model loads neither the local model nor the embedder.
@@ -32,23 +36,29 @@ _HOMES = {
     "DEFAULT_MAX_OUTPUT": "limits",
     "HuggingFaceCounter": "counting",
     "LocalChatModel": "local",
-    "MissingExtra": "extras",
+    "MissingExtra": "load",
     "Price": "prices",
+    "ThinkingLimit": "thinking",
     "TiktokenCounter": "counting",
     "TokenCounter": "counting",
     "UnboundedInput": "framing",
+    "UnguardedCall": "tripwire",
+    "UnboundedOutput": "thinking",
     "UnknownModel": "load",
     "UnknownPrice": "prices",
     "UnknownProvider": "providers",
+    "Unreachable": "holding",
     "VocabularyUnavailable": "vocabularies",
     "counter": "counting",
     "counter_for": "counting",
     "guard": "guarding",
-    "is_guarded": "guarding",
+    "guard_all": "holding",
+    "is_guarded": "guarded",
     "known_price": "prices",
     "load_model": "load",
     "local_embeddings": "embeddings",
     "price_of": "prices",
+    "refuse_unguarded": "tripwire",
 }
 
 __all__ = [
@@ -58,21 +68,27 @@ __all__ = [
     "LocalChatModel",
     "MissingExtra",
     "Price",
+    "ThinkingLimit",
     "TiktokenCounter",
     "TokenCounter",
     "UnboundedInput",
+    "UnboundedOutput",
+    "UnguardedCall",
     "UnknownModel",
     "UnknownPrice",
     "UnknownProvider",
+    "Unreachable",
     "VocabularyUnavailable",
     "counter",
     "counter_for",
     "guard",
+    "guard_all",
     "is_guarded",
     "known_price",
     "load_model",
     "local_embeddings",
     "price_of",
+    "refuse_unguarded",
 ]
 
 

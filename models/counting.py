@@ -139,7 +139,7 @@ def counter(name: str) -> TokenCounter:
     if name == "bytes":
         return ByteBound()
     if name.endswith(".json"):
-        from shoestring.models.extras import require
+        from shoestring.budget.extras import require
 
         tokenizers = require("tokenizers", "retrieval")
         if not Path(name).is_file():

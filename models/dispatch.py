@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages.ai import add_usage
 
 from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
+from shoestring.models.boundless import added_by_provider
 from shoestring.models.counting import TokenCounter, counter_for
-from shoestring.models.limits import (
-    DEFAULT_MAX_OUTPUT,
-    Limits,
-    refuse_unbounded,
-    set_limit,
-    take_limits,
-)
+from shoestring.models.limits import Limits, set_limit, take_limits
 from shoestring.models.prices import Price, UnknownPrice, price_of
-from shoestring.models.providers import Provider, never_connected, was_refused
-from shoestring.models.usage import finished, measured, truncated
+from shoestring.models.prompting import count_prompt, least_tokens
+from shoestring.models.refusals import never_connected, was_refused
+from shoestring.models.usage import answered_by, finished, measured, parts, token_usage, truncated
+from shoestring.models.watching import Watch, said
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -31,46 +28,10 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGeneration, ChatResult
 
     from shoestring.budget import Hold, Ledger
+    from shoestring.models.providers import Provider
 
 _NO_USAGE = "the provider reported no usage"
-
-# Arguments that steer a call and are no part of its prompt; every other one is counted into it.
-_STEERING = frozenset(
-    {
-        "cache_control",
-        "extra_headers",
-        "extra_query",
-        "frequency_penalty",
-        "headers",
-        "keep_alive",
-        "logit_bias",
-        "logprobs",
-        "metadata",
-        "model",
-        "model_name",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning_effort",
-        "request_timeout",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "stream",
-        "stream_options",
-        "stream_usage",
-        "strict",
-        "temperature",
-        "timeout",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-    }
-)
-# Fields of a model that reach the prompt like arguments of a call.
-_PROMPT_FIELDS = ("format", "response_schema", "model_kwargs", "extra_body")
+_CUT = "cut at its hold: the provider passed the output limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +45,7 @@ class Terms:
     wait: float
     counter: TokenCounter | None
     price: Price | None
+    server_tools: Mapping[str, Amount]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Terms:
         # A copy of a guarded model spends from the same ledger.
@@ -107,9 +69,14 @@ class Dispatch:
     arguments: dict[str, Any]
     name: str = field(init=False)
     price: Price | None = field(init=False)
+    added: Amount = field(init=False)
     prompt: int = field(init=False)
     limits: Limits = field(init=False)
+    counter: TokenCounter = field(init=False)
     output: int = field(default=0, init=False)
+    watch: Watch | None = field(default=None, init=False)
+    passed: bool = field(default=False, init=False)
+    named: str = field(default="", init=False)
     seen: UsageMetadata | None = field(default=None, init=False)
     complete: bool = field(default=False, init=False)
     answered: bool = field(default=False, init=False)
@@ -122,27 +89,49 @@ class Dispatch:
         Raises:
             UnknownPrice: If money is capped and the model's price is not known.
             UnboundedInput: If the prompt cannot be bounded in tokens.
+            UnboundedOutput: If the answer cannot.
+            ThinkingLimit: If the limit leaves too little to think.
+            BudgetExceeded: If the prompt cannot fit, however it is counted.
         """
         names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
         self.price = self.terms.price or price_of(self.model, self.arguments)
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
-        refuse_unbounded(self.terms.provider, self.model, self.arguments)
-        self.limits = take_limits(
-            self.terms.provider,
+        provider = self.terms.provider
+        self.added = added_by_provider(
             self.model,
             self.arguments,
+            provider=provider,
+            name=self.name,
+            bounds=self.terms.server_tools,
+        )
+        self.limits = take_limits(
+            provider,
+            self.model,
+            self.arguments,
+            name=self.name,
             max_output=self.terms.max_output,
             min_output=self.terms.min_output,
         )
-        self.prompt = self._count()
+        self._refuse_hopeless()
+        self.counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
+        self.prompt = count_prompt(
+            self.messages,
+            self.counter,
+            provider=provider,
+            name=self.name,
+            model=self.model,
+            arguments=self.arguments,
+        )
+        self.prompt += self.added.input_tokens
 
     def bound(self, output: int) -> Amount:
         """The most the call may spend when each answer is limited to `output` tokens."""
         attempts = self.terms.provider.attempts
         written = output * self.limits.choices
         money = self.price.bound(self.prompt, written) if self.price else 0
+        money += self.added.nanodollars
         return Amount(
             input_tokens=self.prompt * attempts,
             output_tokens=written * attempts,
@@ -188,20 +177,30 @@ class Dispatch:
                 output=self.output,
                 seconds=hold.timeout,
             )
+            self.watch = Watch(self.output * self.limits.choices, self.counter)
             hold.dispatching()
             try:
                 yield self.model
             except BaseException as error:
                 self._settle_error(hold, error, handled)
                 raise
-            # Not every provider says why an answer ended; a report that comes last is whole.
-            self.complete = self.complete or self.reported
-            self._settle(hold, _NO_USAGE)
+            # Where a provider may not say why an answer ended, a report that comes last is whole.
+            if self.reported and not self.passed and not self.terms.provider.says_end:
+                self.complete = True
+            self._settle(hold, _CUT if self.passed else _NO_USAGE)
 
     def saw(self, generation: ChatGeneration) -> None:
-        """Take note of one chunk of a stream; marks it where the answer was cut at its limit."""
-        self.saw_usage(getattr(generation.message, "usage_metadata", None))
-        self.complete = finished(_mark(generation)) or self.complete
+        """Take note of one chunk of a stream; marks it where the answer was cut at its limit.
+
+        `passed` says afterwards that the stream wrote more than its limit and is to be closed.
+        """
+        # Of a stream that is parsed to a schema, OpenAI's integration reports only beside it.
+        told = token_usage((generation.generation_info or {}).get("token_usage"))
+        self.saw_usage(getattr(generation.message, "usage_metadata", None) or told)
+        self.passed = self.watch is not None and self.watch.passed(said(generation.message))
+        report = _mark(generation, cut=self.passed)
+        self.named = answered_by(report) or self.named
+        self.complete = finished(report) or self.complete
 
     def saw_result(self, result: ChatResult) -> None:
         """Take note of a whole answer."""
@@ -212,7 +211,8 @@ class Dispatch:
             # Several answers to one prompt each carry the usage of them all.
             if usage and usage not in reports:
                 reports.append(usage)
-            _mark(generation)
+            report = _mark(generation, result.llm_output)
+            self.named = self.named or answered_by(report)
         for usage in reports:
             self.saw_usage(usage)
 
@@ -244,24 +244,25 @@ class Dispatch:
             free = room.tokens + held.tokens - self.prompt * attempts
             fits = min(fits, free // (self.limits.choices * attempts))
         if room.nanodollars is not None and self.price:
-            money = (room.nanodollars + held.nanodollars) // attempts
+            money = (room.nanodollars + held.nanodollars) // attempts - self.added.nanodollars
             bought = self.price.output_within(self.prompt, money)
             fits = fits if bought is None else min(fits, bought // self.limits.choices)
         # A limit that does not fit is no reason to take all that is left.
-        return fits if fits >= self.limits.wanted else min(fits, DEFAULT_MAX_OUTPUT)
+        return fits if fits >= self.limits.wanted else min(fits, self.limits.usual)
 
-    def _count(self) -> int:
-        counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
-        prompt = {
-            k: v for k, v in self.arguments.items() if k not in _STEERING and k != "tools" and v
-        }
-        for name in _PROMPT_FIELDS:
-            if value := getattr(self.model, name, None):
-                prompt.setdefault(name, value)
-        prompt = {k: v for k, v in prompt.items() if k not in self.terms.provider.choices_keys}
-        return counter.count_messages(
-            self.messages, tools=self.arguments.get("tools") or (), schema=prompt or None
+    def _refuse_hopeless(self) -> None:
+        """Refuse a prompt that cannot fit by its length alone: counting it would take longer."""
+        self.prompt = least_tokens(self.messages)
+        room, least = self.terms.ledger.affordable(), self.bound(self.limits.least)
+        fits = (room.tokens is None or least.tokens <= room.tokens) and (
+            room.nanodollars is None or least.nanodollars <= room.nanodollars
         )
+        if not fits:
+            try:
+                self.terms.ledger.reserve(least, **self.label()).release()
+            except BudgetBusy:
+                if not self.terms.wait:
+                    raise
 
     def _settle(self, hold: Hold, otherwise: str) -> None:
         """Charge what the provider reported, or else the whole hold."""
@@ -273,11 +274,18 @@ class Dispatch:
             Amount(
                 input_tokens=usage["input_tokens"],
                 output_tokens=usage["output_tokens"],
-                nanodollars=self.price.cost(usage) if self.price else 0,
+                # What tools at the provider cost beside their tokens, no report says.
+                nanodollars=self.added.nanodollars + (self.price.cost(usage) if self.price else 0),
                 calls=1,
             ),
             basis="measured",
+            detail="; ".join(part for part in (parts(usage), self._stand_in()) if part),
         )
+
+    def _stand_in(self) -> str:
+        """Who answered, where it was not the model that was asked, whose price was charged."""
+        asked = self.name.rpartition("/")[2].removesuffix("-latest")
+        return f"answered by {self.named}" if self.named and asked not in self.named else ""
 
     def _settle_error(
         self, hold: Hold, error: BaseException, handled: BaseException | None
@@ -313,11 +321,16 @@ async def areserve(call: Dispatch) -> Hold:
     return await ledger.areserve(call.last_offer(), wait=wait, **call.label())
 
 
-def _mark(generation: ChatGeneration) -> dict[str, Any]:
+def _mark(
+    generation: ChatGeneration,
+    output: Mapping[str, Any] | None = None,
+    *,
+    cut: bool = False,
+) -> dict[str, Any]:
     """What the metadata of an answer say, after marking there whether it was cut at its limit."""
     message = generation.message
-    report = {**(generation.generation_info or {}), **message.response_metadata}
-    if truncated(report):
+    report = {**(output or {}), **(generation.generation_info or {}), **message.response_metadata}
+    if cut or truncated(report):
         # A copy: the message may be the caller's own.
         metadata = {**message.response_metadata, "truncated": True}
         generation.message = message.model_copy(update={"response_metadata": metadata})

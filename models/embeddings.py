@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
-from shoestring.models.extras import require
+from shoestring.budget.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Generator

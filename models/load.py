@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoestring.models.extras import MissingExtra
+from shoestring.budget.extras import MissingExtra
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -22,7 +22,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
-from shoestring.models.extras import MissingExtra, require
+from shoestring.budget.extras import MissingExtra, require
 from shoestring.models.gguf import ModelFile, check_magic, read_model
 from shoestring.models.local_engine import Engine, Event, Finish, Job, Piece, engine_for
 from shoestring.models.local_prompt import LocalCounter, Prompt

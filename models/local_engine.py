@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from shoestring.models.extras import require
+from shoestring.budget.extras import require
 from shoestring.models.gguf import ModelFileError
 
 if TYPE_CHECKING:

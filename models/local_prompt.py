@@ -23,7 +23,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from shoestring.models.extras import require
+from shoestring.budget.extras import require
 from shoestring.models.gguf import ModelFileError
 
 if TYPE_CHECKING:

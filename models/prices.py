@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
+from shoestring.models.usage import is_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -167,7 +169,7 @@ class Price:
                 if tier:
                     tiers.add(tier)
                 detail = _DETAILS.get((side, key.removeprefix(f"{tier}_")))
-                if detail and tokens:
+                if detail and is_count(tokens) and tokens:
                     counts[detail] = tokens
         written = counts.get("cache_write_5m_tokens", 0) + counts.get("cache_write_1h_tokens", 0)
         if written:
@@ -275,8 +277,8 @@ def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
         way = dimensions.get("direction")
         if dimensions.get("family") != "tokens" or way not in ("input", "output"):
             continue
-        # Only text is let in; a model may answer in any form.
-        if way == "input" and dimensions.get("modality", "text") != "text":
+        # Only text and images are let in; a model may answer in any form.
+        if way == "input" and dimensions.get("modality", "text") not in {"text", "image"}:
             continue
         rate = getattr(rates, unit["price_key"], None)
         if isinstance(rate, Decimal):

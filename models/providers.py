@@ -1,23 +1,25 @@
 """What a guard must know of each provider's chat model: one table, one entry a provider.
 
-How its answer is limited, how retries hidden in its client are stopped, how usage is made to come
-with a stream, and which errors it does not bill. LangChain has no common name for any of these.
+How its answer is limited, how it thinks, how retries hidden in its client are stopped, how usage is
+made to come with a stream, and which errors it does not bill. LangChain has no common name for any
+of these.
 """
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from shoestring.models.clients import is_botocore
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from langchain_core.language_models import BaseChatModel
 
 # Requests that are refused before a model reads them: malformed, unauthorised, unknown, too large,
 # too many.
-_REFUSED = frozenset({400, 401, 403, 404, 413, 422, 429})
+REFUSED = frozenset({400, 401, 403, 404, 413, 422, 429})
 
 
 class UnknownProvider(ValueError):  # noqa: N818 - it says what is the matter
@@ -37,13 +39,22 @@ class Provider:
         replacing: Arguments that replace a whole set of options, and the limit's name inside.
         merging: Arguments and fields that are merged into the request and may hide any of its keys.
         fields: Fields forced for each dispatch: no hidden retries, usage with a stream.
+        overriding: Arguments of a call that would bring retries back.
+        transport: The argument that holds options of the HTTP request.
         clients: Attributes that hold a client which retries by itself, to be replaced by one that
             does not.
         lazy_clients: Attributes in which such a client is kept once it was built.
-        timeout_key: The argument that limits the seconds of one request.
+        timeout: The argument that limits the seconds of one request, and the model's field for it.
         server_state: Arguments and fields that add to the prompt what is kept at the provider.
+        searchers: Parts of names of models that add to the prompt what they find.
         unbilled: HTTP statuses that are documented, or plainly, not billed.
         attempts: Requests one call may make where the client cannot be told not to retry.
+        says_end: Whether every stream that came whole says why it ended.
+        thinking: Arguments and fields that make a model think.
+        thinkers: Beginnings of names of models that think unless told not to.
+        thinking_least: The fewest tokens to think that may be stated.
+        thinking_soft: Whether fewer may be stated after all, by some models.
+        images: The most tokens one image takes, by the beginning of the model's name.
     """
 
     name: str
@@ -54,15 +65,36 @@ class Provider:
     replacing: Mapping[str, str] = field(default_factory=dict)
     merging: frozenset[str] = frozenset()
     fields: Mapping[str, Any] = field(default_factory=dict)
+    overriding: frozenset[str] = frozenset()
+    transport: str = ""
     clients: tuple[str, ...] = ()
     lazy_clients: tuple[str, ...] = ()
-    timeout_key: str | None = None
+    timeout: tuple[str, str] | None = None
     server_state: frozenset[str] = frozenset()
-    unbilled: frozenset[int] = _REFUSED
+    searchers: tuple[str, ...] = ()
+    unbilled: frozenset[int] = REFUSED
     attempts: int = 1
+    says_end: bool = True
+    thinking: frozenset[str] = frozenset()
+    thinkers: tuple[str, ...] = ()
+    thinking_least: int = 0
+    thinking_soft: bool = True
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    def image_tokens(self, model: str) -> int | None:
+        """The most tokens one image takes; None where the provider states no maximum."""
+        fitting = [start for start in self.images if model.startswith(start)]
+        return self.images[max(fitting, key=len)] if fitting else None
 
 
 _OPENAI_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+
+_EFFORT = frozenset({"reasoning", "reasoning_effort"})
+# "Extended thinking", Anthropic's documentation: at least 1,024, and below `max_tokens`.
+_ANTHROPIC_LEAST = 1_024
+# "Images and vision", Anthropic's documentation: larger images are scaled down, to 4,784 visual
+# tokens on the models that see most.
+_CLAUDE_IMAGE = 4_784
 
 PROVIDERS: tuple[Provider, ...] = (
     Provider(
@@ -75,9 +107,11 @@ PROVIDERS: tuple[Provider, ...] = (
         merging=frozenset({"model_kwargs", "extra_body"}),
         fields={"max_retries": 0, "stream_usage": True},
         clients=("root_client", "root_async_client", "client", "async_client"),
-        timeout_key="timeout",
+        timeout=("timeout", "request_timeout"),
         server_state=frozenset(
             {
+                # Compaction is a model call of its own.
+                "context_management",
                 "conversation",
                 "previous_response_id",
                 "prompt",
@@ -85,6 +119,13 @@ PROVIDERS: tuple[Provider, ...] = (
                 "web_search_options",
             }
         ),
+        searchers=("deep-research", "search-api", "search-preview"),
+        thinking=_EFFORT,
+        thinkers=("o1", "o3", "o4", "gpt-5"),
+        # "Images and vision", OpenAI's documentation: at most eight tiles of 512 pixels after scaling
+        # to 2,048 by 768, at 85 + 170 a tile (gpt-4o) or 2,833 + 5,667 (gpt-4o-mini, the dearest of
+        # its table); or 1,536 patches at 2.46 (gpt-4.1-nano).
+        images={"": 48_169, "gpt-4o": 1_445, "gpt-4o-mini": 48_169, "gpt-4.1": 3_779},
     ),
     Provider(
         name="Anthropic",
@@ -94,30 +135,67 @@ PROVIDERS: tuple[Provider, ...] = (
         merging=frozenset({"model_kwargs", "extra_body"}),
         fields={"max_retries": 0, "stream_usage": True},
         lazy_clients=("_client", "_async_client"),
-        timeout_key="timeout",
-        server_state=frozenset({"mcp_servers", "container"}),
+        timeout=("timeout", "default_request_timeout"),
+        server_state=frozenset({"mcp_servers", "container", "reuse_last_container"}),
+        thinking=_EFFORT | {"thinking", "effort"},
+        thinkers=("claude-opus-5", "claude-sonnet-5", "claude-fable-5"),
+        thinking_least=_ANTHROPIC_LEAST,
+        thinking_soft=False,
+        images={"": _CLAUDE_IMAGE},
     ),
     Provider(
         name="Google GenAI",
         classes=("langchain_google_genai.",),
         output_field="max_output_tokens",
-        output_keys=frozenset({"max_tokens", "max_output_tokens"}),
-        choices_keys=frozenset({"n", "candidate_count"}),
+        output_keys=frozenset({"max_tokens", "max_output_tokens", "maxOutputTokens"}),
+        choices_keys=frozenset({"n", "candidate_count", "candidateCount"}),
         replacing={"generation_config": "max_output_tokens"},
         merging=frozenset({"model_kwargs"}),
         # It counts attempts, not retries.
         fields={"max_retries": 1},
+        overriding=frozenset({"max_retries"}),
+        transport="http_options",
+        timeout=("timeout", "timeout"),
         server_state=frozenset({"cached_content"}),
+        # "Am I charged for failed requests?", billing FAQ of the Gemini API: not for 400 and 500.
+        unbilled=REFUSED | {500},
+        thinking=frozenset(
+            {
+                "include_thoughts",
+                "reasoning_effort",
+                "thinking_budget",
+                "thinking_config",
+                "thinking_level",
+            }
+        ),
+        thinkers=("gemini-2.5-flash", "gemini-2.5-pro", "gemini-3"),
+        # "Thinking", documentation of the Gemini API: the largest of its models' minima.
+        thinking_least=512,
+        # "Media resolution", documentation of the Gemini API: ultra high. Older models tile images
+        # without a stated maximum.
+        images={"gemini-3": 2_240},
     ),
     Provider(
         name="Bedrock Converse",
         classes=("langchain_aws.chat_models.bedrock_converse.",),
         output_field="max_tokens",
-        output_keys=frozenset({"max_tokens", "maxTokens"}),
-        replacing={"inferenceConfig": "maxTokens"},
+        output_keys=frozenset(
+            {"max_tokens", "maxTokens", "max_tokens_to_sample", "max_gen_len", "max_new_tokens"}
+        ),
+        replacing={"inferenceConfig": "maxTokens", "inference_config": "max_tokens"},
         merging=frozenset({"additional_model_request_fields"}),
-        # botocore's default mode; its handlers are fixed once the client is built.
+        clients=("client",),
+        # What is given in place of the messages is not seen.
+        server_state=frozenset({"raw_blocks"}),
+        # botocore's default mode, for a client that is not its own.
         attempts=5,
+        thinking=_EFFORT | {"thinking", "reasoning_config", "reasoningConfig"},
+        thinking_least=_ANTHROPIC_LEAST,
+        thinking_soft=False,
+        images={
+            f"{region}anthropic.": _CLAUDE_IMAGE
+            for region in ("", "us.", "eu.", "apac.", "global.")
+        },
     ),
     Provider(
         name="Ollama",
@@ -125,6 +203,7 @@ PROVIDERS: tuple[Provider, ...] = (
         output_field="num_predict",
         output_keys=frozenset({"num_predict", "max_tokens"}),
         replacing={"options": "num_predict"},
+        thinking=frozenset({"reasoning"}),
     ),
     Provider(
         name="Groq",
@@ -135,22 +214,30 @@ PROVIDERS: tuple[Provider, ...] = (
         merging=frozenset({"model_kwargs", "extra_body"}),
         fields={"max_retries": 0},
         clients=("client", "async_client"),
-        timeout_key="timeout",
+        timeout=("timeout", "request_timeout"),
+        server_state=frozenset({"compound_custom", "search_settings"}),
+        # Systems of models and tools that run at the provider.
+        searchers=("compound",),
+        thinking=_EFFORT,
+        thinkers=("openai/gpt-oss",),
     ),
     Provider(
         name="Mistral",
         classes=("langchain_mistralai.",),
         output_field="max_tokens",
         output_keys=frozenset({"max_tokens"}),
+        choices_keys=frozenset({"n"}),
         merging=frozenset({"model_kwargs"}),
         fields={"max_retries": 0},
+        thinking=_EFFORT,
+        thinkers=("magistral",),
     ),
     Provider(
         name="local",
         classes=("shoestring.models.local.",),
         output_field="max_tokens",
         output_keys=frozenset({"max_tokens"}),
-        timeout_key="timeout",
+        timeout=("timeout", "timeout"),
         # It runs in this process: an error is no bill, but what it computed was used.
         unbilled=frozenset(),
     ),
@@ -199,100 +286,10 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
             fields={"max_retries": 0} if "max_retries" in fields else {},
             clients=("client", "async_client"),
             unbilled=frozenset(),
+            says_end=False,
         )
+    if found.attempts > 1 and is_botocore(getattr(model, found.clients[0], None)):
+        found = replace(found, attempts=1)
     if limit == found.output_field:
         return found
     return replace(found, output_field=limit, output_keys=found.output_keys | {limit})
-
-
-def quiet_clients(model: BaseChatModel, provider: Provider) -> dict[str, Any]:
-    """Values for the model's attributes that keep its client from retrying by itself.
-
-    A client that is already built took its number of retries with it: setting the model's field
-    changes nothing, so the client is replaced by a copy of it without retries (same connections,
-    same keys).
-    """
-    quiet: dict[str, Any] = {}
-    for name in provider.clients:
-        held: Any = getattr(model, name, None)
-        owner: Any = getattr(held, "_client", None)
-        if hasattr(held, "with_options"):
-            quiet[name] = held.with_options(max_retries=0)
-        elif hasattr(owner, "with_options"):
-            # A resource, such as `client.chat.completions`, made anew from the quiet client.
-            quiet[name] = type(held)(owner.with_options(max_retries=0))
-    return quiet
-
-
-def was_refused(
-    error: BaseException, provider: Provider, handled: BaseException | None = None
-) -> str:
-    """Why an error surely cost no tokens, in a few words; empty where it may have.
-
-    Args:
-        error: What ended the call.
-        provider: The model's entry in the table.
-        handled: What the caller was handling when it made the call: another call's failure.
-    """
-    for one in _chain(error, handled):
-        status = _status(one)
-        if status in provider.unbilled and (provider.attempts == 1 or _was_first(one)):
-            return f"HTTP {status}"
-    return ""
-
-
-def never_connected(
-    error: BaseException, provider: Provider, handled: BaseException | None = None
-) -> bool:
-    """Whether the request was never sent, because no connection was made.
-
-    Of several attempts the error says how the last one ended: an earlier one may have been sent.
-
-    Args:
-        error: What ended the call.
-        provider: The model's entry in the table.
-        handled: What the caller was handling when it made the call: another call's failure.
-    """
-    return provider.attempts == 1 and any(
-        isinstance(one, ConnectionRefusedError | socket.gaierror)
-        or type(one).__name__ in {"ConnectError", "ConnectTimeout", "PoolTimeout"}
-        for one in _chain(error, handled)
-    )
-
-
-def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it, up to what was there before the call.
-
-    Python hangs a new error on whatever is being handled, also far up the stack: a retry inside an
-    `except` carries the failure of the first call.
-    """
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and one is not handled and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
-
-
-def _was_first(error: BaseException) -> bool:
-    """Whether a client that may retry says that the error answers its first attempt."""
-    response = getattr(error, "response", None)
-    # botocore
-    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-    return metadata.get("RetryAttempts") == 0
-
-
-def _status(error: BaseException) -> int | None:
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):
-        # botocore
-        response = response.get("ResponseMetadata", {})
-        found = response.get("HTTPStatusCode")
-    else:
-        found = getattr(error, "status_code", None)
-        if found is None:
-            found = getattr(response, "status_code", None)
-        if found is None:
-            # google-genai
-            found = getattr(error, "code", None)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,7 @@ _ABSURD = 10**12
 
 # Where providers say why an answer ended, and what they say when it was its limit.
 _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_NAMES = ("model_name", "model", "model_version")
 _LIMIT_REASONS = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 
 
@@ -40,16 +41,68 @@ def measured(usage: UsageMetadata | None) -> UsageMetadata | None:
     return {**usage, "input_tokens": read, "output_tokens": written, "total_tokens": read + written}
 
 
+# Parts of a report that are priced apart, as a receipt calls them.
+_PARTS = {
+    "cache_read": "cached",
+    "cache_creation": "cache write",
+    "ephemeral_5m_input_tokens": "cache write 5 min",
+    "ephemeral_1h_input_tokens": "cache write 1 h",
+    "reasoning": "reasoning",
+    "audio": "audio",
+    "image": "images",
+}
+
+
+def parts(usage: UsageMetadata) -> str:
+    """What a report says of its tokens beyond their number, for the line of a receipt.
+
+    >>> parts({"input_tokens": 1_500, "output_tokens": 400, "total_tokens": 1_900,
+    ...        "input_token_details": {"cache_read": 1_200, "audio": 90},
+    ...        "output_token_details": {"reasoning": 340}})
+    'cached 1,200; audio in 90; reasoning 340'
+    """
+    said: list[str] = []
+    for side, way in (("input_token_details", "in"), ("output_token_details", "out")):
+        details = cast("Mapping[str, object]", usage.get(side) or {})
+        for part, name in _PARTS.items():
+            label = f"{name} {way}" if part in {"audio", "image"} else name
+            for key, tokens in details.items():
+                # LangChain puts the service tier before the part, as in `priority_cache_read`.
+                tier, _, rest = key.partition("_")
+                if part in {key, rest} and is_count(tokens) and tokens:
+                    said.append(f"{label if key == part else f'{tier} {label}'} {tokens:,}")
+    return "; ".join(said)
+
+
+# Where metadata report what was read and written; the first pair is OpenAI's, the second Ollama's.
+_PAIRS = (("prompt_tokens", "completion_tokens"), ("prompt_eval_count", "eval_count"))
+
+
+def token_usage(report: Mapping[str, Any] | None) -> UsageMetadata | None:
+    """Usage as a provider's metadata have it, where LangChain has not brought it into its form.
+
+    >>> token_usage({"prompt_tokens": 9, "completion_tokens": 2})
+    {'input_tokens': 9, 'output_tokens': 2, 'total_tokens': 11}
+    """
+    for read, written in _PAIRS:
+        if report and report.get(read) is not None and report.get(written) is not None:
+            total = report.get("total_tokens", report[read] + report[written])
+            tokens: dict[str, Any] = {
+                "input_tokens": report[read],
+                "output_tokens": report[written],
+            }
+            return cast("UsageMetadata", {**tokens, "total_tokens": total})
+    return None
+
+
 def finished(report: Mapping[str, Any]) -> bool:
-    """Whether a message's metadata says that the answer ended.
+    """Whether a message's metadata says that the answer ended, or was refused.
 
     >>> finished({"stop_reason": "end_turn"})
     True
     """
-    return any(report.get(key) for key in _REASONS) or report.get("status") in {
-        "completed",
-        "incomplete",
-    }
+    ended = report.get("done") is True or report.get("status") in {"completed", "incomplete"}
+    return ended or any(report.get(key) for key in (*_REASONS, "prompt_feedback"))
 
 
 def truncated(report: Mapping[str, Any]) -> bool:
@@ -63,6 +116,15 @@ def truncated(report: Mapping[str, Any]) -> bool:
     if isinstance(details, dict):
         reasons.append(details.get("reason"))
     return any(str(reason).lower() in _LIMIT_REASONS for reason in reasons if reason)
+
+
+def answered_by(report: Mapping[str, Any]) -> str:
+    """The name of the model that a message's metadata say it comes from; "" where they do not.
+
+    >>> answered_by({"model_name": "gpt-4o-mini-2024-07-18"})
+    'gpt-4o-mini-2024-07-18'
+    """
+    return next((str(report[key]) for key in _NAMES if report.get(key)), "")
 
 
 def is_count(value: object) -> TypeGuard[int]:

@@ -1,14 +1,26 @@
-"""A model server that counts what it serves: the physical truth the ledger is held against."""
+"""What tests of several packages need: servers of their own.
+
+A model server that counts what it serves is the physical truth the ledger is held against. A Redis
+server is real, too, and on a socket of its own.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 import threading
+import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import redis
 from hypothesis import settings
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -29,14 +41,16 @@ settings.load_profile("untimed")
 class CountingServer:
     """Speaks OpenAI's chat completions, on the loopback; bills every token it reads or writes.
 
-    `behave` is what it does next: "ok", "hang" (reads, bills, answers never), "cut" (drops the
-    connection in the middle of a stream), "silent" (no usage), "liar" (negative usage), "greedy"
-    (ignores the limit), "boom" (bills, then answers 500), or an HTTP status to refuse with,
-    unbilled. It writes what `says` makes of the request, or else as many words as it `wants`.
+    `behave` is what it does next: "ok", "hang" (reads, bills, answers never), "cut" (bills, and
+    drops the connection in the middle of a stream or before an answer), "silent" (no usage), "liar"
+    (negative usage), "greedy" (ignores the limit), "boom" (bills, then answers 500), or an HTTP
+    status to refuse with, unbilled. It writes what `says` makes of the request, or else as many
+    words as it `wants`, and calls the tools that `calls` makes of it: (name, arguments) each.
     """
 
     wants: int = 50
     says: Callable[[dict[str, Any]], str] | None = None
+    calls: Callable[[dict[str, Any]], list[tuple[str, dict[str, Any]]]] = lambda body: []
     behave: Any = "ok"
     requests: list[dict[str, Any]] = field(default_factory=list)
     billed_input: int = 0
@@ -109,14 +123,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 500, {"error": {"message": "after billing", "type": "server", "code": None}}
             )
-        elif body.get("stream"):
+        elif body.get("stream"):  # a stream is cut in its middle
             self._stream(body, pieces, reason, usage)
+        elif truth.behave == "cut":
+            self.close_connection = True
         else:
             told = truth.behave != "silent"
             if truth.behave == "liar":
                 usage = {"prompt_tokens": -5, "completion_tokens": -7, "total_tokens": -12}
             text = '{"name": "Ulm"}' if "response_format" in body else "".join(pieces)
-            self._answer(200, _completion(text, choices, reason, usage if told else None))
+            calls = truth.calls(body)
+            self._answer(200, _completion(text, choices, reason, usage if told else None, calls))
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
@@ -166,9 +183,23 @@ class _Server(ThreadingHTTPServer):
 
 
 def _completion(
-    text: str, choices: int, reason: str, usage: dict[str, int] | None
+    text: str,
+    choices: int,
+    reason: str,
+    usage: dict[str, int] | None,
+    calls: list[tuple[str, dict[str, Any]]],
 ) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if calls:
+        reason = "tool_calls"
+        message["tool_calls"] = [
+            {
+                "id": f"call_{uuid.uuid4().hex}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
+            for name, arguments in calls
+        ]
     return {
         "id": "c",
         "object": "chat.completion",
@@ -197,3 +228,96 @@ def server() -> Iterator[CountingServer]:
     http.shutdown()
     http.server_close()
     thread.join()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of a Redis server where there is none, unless there has to be one."""
+    out = [item for item in items if item.get_closest_marker("redis")]
+    if not out or shutil.which("redis-server"):
+        return
+    if os.environ.get("SHOESTRING_REQUIRE_REDIS"):
+        raise pytest.UsageError(_NO_REDIS)
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+    config.stash[_LEFT_OUT] = len(out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out, and why."""
+    count = terminalreporter.config.stash.get(_LEFT_OUT, 0)
+    if count:
+        terminalreporter.write_line(f"{count} tests of RedisStore left out: {_NO_REDIS}")
+
+
+_NO_REDIS = "redis-server is not installed (Debian: apt-get install redis-server)"
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+class RedisServer:
+    """A real server on a socket in a folder of its own, with no port."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.socket = folder / "s"
+        self.url = f"unix://{self.socket}"
+        self._command = [
+            "redis-server",
+            *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)),
+            *("--save", ""),
+            *options,
+        ]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, with the data it left on its disk, and wait until it answers."""
+        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        told: list[str] = []
+        for line in process.stdout:
+            told.append(line)
+            if "eady to accept connections" in line:
+                break
+        else:
+            process.communicate()
+            raise AssertionError("".join(told))
+        self._process = process
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def client(self) -> redis.Redis:
+        """Return a connection to look behind the scenes."""
+        return redis.Redis.from_url(self.url)
+
+
+@pytest.fixture(scope="session")
+def start_redis() -> Iterator[Callable[..., RedisServer]]:
+    """Return a function that starts a server with further options; all end with the tests."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> RedisServer:
+            # Not pytest's folder: the path of a socket must be short.
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            server = RedisServer(Path(folder), *options)
+            stack.callback(server.kill)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared_redis(start_redis: Callable[..., RedisServer]) -> RedisServer:
+    """The server that most tests share."""
+    return start_redis()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """The shared server, empty."""
+    with shared_redis.client() as client:
+        client.flushall()
+    return shared_redis

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from shoestring.models.extras import require
+from shoestring.budget.extras import require
 from shoestring.tools.index_errors import IndexCorrupt
 
 if TYPE_CHECKING:

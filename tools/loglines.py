@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["asks_for_failure", "is_log", "score_lines"]
+__all__ = ["FEWEST", "asks_for_failure", "is_log", "score_lines"]
 
 Floats = NDArray[np.float64]
 
@@ -18,21 +18,46 @@ _STAMP = re.compile(
 _GRAVE = re.compile(
     r"\b(?:errors?|fail(?:ed|ures?|s|ing)?|fatal|exceptions?|panic(?:ked)?|traceback|abort(?:ed)?"
     r"|assert(?:ion)?|segfault|undefined|unable|cannot|could not|denied|refused|killed|invalid"
-    r"|no such|not found|timed? ?out|expected|unresolved|missing|exited with)\b"
+    r"|no such|not found|timed? ?out|expected|unresolved|missing)\b"
     r"|\w(?:Error|Exception|Failure)\b|✗|✘|❌|\bE\s{2,}",
     re.IGNORECASE,
 )
 _MILD = re.compile(r"\bwarn(?:ing)?s?\b|deprecat|\bskipped\b", re.IGNORECASE)
+# Where a step says that it failed: what went wrong stands above.
+_STATUS = re.compile(
+    r"\bexit(?:ed|ing)?(?: with)?(?: exit)?(?: (?:code|status))?[ :=]+-?[1-9]\d*|non-?zero"
+    r"|status code [1-9]|\bBUILD FAIL|\bFinished: FAIL|^make(?:\[\d+\])?: \*\*\*"
+    r"|\bprocess completed with|\bcommand failed\b",
+    re.IGNORECASE,
+)
+# A report that nothing failed.
+_NONE = re.compile(
+    r"\b(?:0|no) (?:errors?|failures?|failed|failing|warnings?|skipped)\b"
+    r"|\b(?:errors?|failures?|failed|warnings?|skipped)[:=] *0\b"
+    r"|\bexit(?:ed)?(?: with)?(?: (?:code|status))?[ :=]+0\b",
+    re.IGNORECASE,
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_RED = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:31|91)(?:;[0-9;]*)?m")
+_GOES_ON = re.compile(r"[ \t]+\S|at |Caused by|\.\.\. \d+ more|[|>^~]")
 _VARIABLE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+", re.IGNORECASE)
 _FAILURE = re.compile(
     r"\b(?:error|fail|crash|exception|broke|wrong|traceback|fatal|abort|panic)", re.IGNORECASE
 )
 
-_FEWEST = 40  # lines; below that a text is read as lines of their own
+FEWEST = 40
+"""Lines of a log; a text with fewer is read as lines of their own."""
+
 _STAMPED = 0.15  # of the lines carry a time, a level, a prompt or a colour
 _REPEATED = 0.3  # of the lines share their template with another
 _REACH = 6  # neighbours an error's weight spreads to on either side (field measurement)
+_ABOVE = 20  # lines above a failed status that its weight spreads to (dev: 10 to 24 are alike)
+_GOING_ON = 0.97  # of its weight a line hands on to each one that goes on with it
 _TAIL = 0.12  # of the log, at least 40 lines: where builds say why they failed
+_TAIL_WEIGHT = 0.5  # against 1 for an error (dev: 1 is -4 points at 256 tokens)
+_AFTER = 0.3  # of that, for the end where it is no failure: the cleaning up
+_COLOURED = 0.6  # weight of a line in red
+_WARNED = 0.3  # weight of a warning
 
 
 def asks_for_failure(query: str) -> bool:
@@ -42,7 +67,7 @@ def asks_for_failure(query: str) -> bool:
 
 def is_log(lines: Sequence[str]) -> bool:
     """Say whether lines are a log: many, and stamped or from templates that repeat."""
-    if len(lines) < _FEWEST:
+    if len(lines) < FEWEST:
         return False
     sample = lines[:: max(1, len(lines) // 2000)]
     stamped = sum(1 for line in sample if _STAMP.search(line[:200])) / len(sample)
@@ -56,9 +81,10 @@ def is_log(lines: Sequence[str]) -> bool:
 def score_lines(lines: Sequence[str]) -> Floats:
     """Score the lines of a log by how much they tell about a failure.
 
-    Error words times the rarity of the line's template, spread to the neighbours, plus a prior for
-    the tail (field-notes figures: error words alone and the tail alone each find most of what the
-    labelled logs of CI runs mark).
+    Words of error and red colour count by the rarity of the line's template, and spread to the
+    neighbours; a stack trace keeps the weight of the line it goes on with. A step that reports a
+    failed status was explained above, so its weight spreads upwards. What leads up to the last
+    failure weighs more than what comes before, and than the cleaning up after it.
 
     Args:
         lines: All lines, in order.
@@ -66,24 +92,61 @@ def score_lines(lines: Sequence[str]) -> Floats:
     Returns:
         A score in [0, 1] a line; the highest is 1.
     """
-    n = len(lines)
-    templates = [_template(line) for line in lines]
+    if not lines:
+        return np.zeros(0)
+    plain = [_NONE.sub("", _COLOUR.sub("", line[:1000])) for line in lines]
+    own, status = _signs(lines, plain)
+    score = np.maximum(own, status)
+    _spread(score, own, above=_REACH, below=_REACH)
+    _spread(score, status, above=_ABOVE, below=0)
+    goes_on = [place > 0 and _GOES_ON.match(said) is not None for place, said in enumerate(plain)]
+    for place in np.flatnonzero(goes_on).tolist():
+        score[place] = max(score[place], _GOING_ON * score[place - 1])
+    failed = np.flatnonzero(status if status.any() else own)
+    last = int(failed[-1]) if len(failed) else len(lines) - 1
+    while last + 1 < len(lines) and goes_on[last + 1]:
+        last += 1
+    score += _TAIL_WEIGHT * _tail(len(lines), last)
+    return score / float(score.max())
+
+
+def _signs(lines: Sequence[str], plain: Sequence[str]) -> tuple[Floats, Floats]:
+    """Weigh each line's own signs of failure, and those of a step's failed status, by rarity."""
+    own, status = np.zeros(len(lines)), np.zeros(len(lines))
+    templates = [_template(line) for line in plain]
     seen = Counter(templates)
-    own = np.zeros(n)
-    for place, (line, template) in enumerate(zip(lines, templates, strict=True)):
-        if _GRAVE.search(line[:1000]):
-            own[place] = 1.0 / (1.0 + np.log(seen[template]))
-        elif _MILD.search(line[:1000]):
-            own[place] = 0.3 / (1.0 + np.log(seen[template]))
-    spread = own.copy()
-    for step in range(1, min(_REACH, n - 1) + 1):
-        fade = 1.0 - step / (_REACH + 1)
-        spread[step:] = np.maximum(spread[step:], fade * own[:-step])
-        spread[:-step] = np.maximum(spread[:-step], fade * own[step:])
-    back = np.arange(n - 1, -1, -1, dtype=np.float64)
-    score = spread + np.exp(-back / max(40.0, _TAIL * n))
-    top = float(score.max()) if n else 0.0
-    return score / top if top > 0 else score
+    for place, (line, said) in enumerate(zip(lines, plain, strict=True)):
+        rarity = 1.0 / (1.0 + np.log(seen[templates[place]]))
+        if _STATUS.search(said):
+            status[place] = rarity
+        elif _GRAVE.search(said):
+            own[place] = rarity
+        elif _RED.search(line[:1000]):
+            own[place] = _COLOURED * rarity
+        elif _MILD.search(said):
+            own[place] = _WARNED * rarity
+    return own, status
+
+
+def _spread(score: Floats, signs: Floats, *, above: int, below: int) -> None:
+    """Raise the neighbours of signs, the less the further they are."""
+    for step in range(1, min(max(above, below), len(score) - 1) + 1):
+        if step <= below:
+            fade = 1.0 - step / (below + 1)
+            score[step:] = np.maximum(score[step:], fade * signs[:-step])
+        if step <= above:
+            fade = 1.0 - step / (above + 1)
+            score[:-step] = np.maximum(score[:-step], fade * signs[step:])
+
+
+def _tail(lines: int, last: int) -> Floats:
+    """Weigh lines by how near they stand to the last failure from above, and to the end."""
+    place = np.arange(lines, dtype=np.float64)
+    reach = max(float(FEWEST), _TAIL * lines)
+    near: Floats = np.where(place <= last, np.exp((place - last) / reach), 0.0)
+    end: Floats = _AFTER * np.exp((place - place[-1]) / reach)
+    tail: Floats = np.maximum(near, end)
+    return tail
 
 
 def _template(line: str) -> str:

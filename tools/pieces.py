@@ -6,13 +6,16 @@ from typing import Any
 
 from langchain_core.documents import Document
 
+from shoestring.tools.kinds import KINDS, Kind, units_of
+from shoestring.tools.kinds.chat import turns
+from shoestring.tools.kinds.json_data import enclosed
+from shoestring.tools.ranking import Text
 from shoestring.tools.render import title_of
-from shoestring.tools.score import Text
-from shoestring.tools.units import Unit, units
+from shoestring.tools.units import Hop, Unit
 
 __all__ = ["Choice", "Pieces"]
 
-_HEADER = 300  # characters of a table's header that are scored with each of its rows
+_HEADER = 300  # characters of a header, or of a key path, that are scored with each of its units
 
 
 @dataclass(slots=True)
@@ -25,26 +28,33 @@ class Choice:
     """How many characters are kept of a unit that is cut short."""
     untitled: set[int] = field(default_factory=set)
     """Documents whose title had no room."""
+    short: set[int] = field(default_factory=set)
+    """Units that are kept in their short form."""
 
     def with_cut(self, unit: int, length: int, *, untitled: int | None = None) -> "Choice":
         """Give the choice with one more unit, of which `length` characters are kept."""
         bare = self.untitled if untitled is None else self.untitled | {untitled}
-        return Choice([*self.units, unit], self.cuts | {unit: length}, bare)
+        return Choice([*self.units, unit], self.cuts | {unit: length}, bare, self.short)
 
 
 class Pieces:
     """The units of all documents, numbered in reading order."""
 
-    def __init__(self, documents: Sequence[Document]) -> None:
+    def __init__(self, documents: Sequence[Document], kinds: Sequence[Kind] = KINDS) -> None:
+        """Split documents by what kind of text each is; metadata `kind` names it where it is known.
+
+        Raises:
+            ValueError: If a document's metadata names a kind that is not among `kinds`.
+        """
         self.documents = [_normal(document, i) for i, document in enumerate(documents)]
         self.units: list[Unit] = []
         self.owner: list[int] = []
         self.headers: set[int] = set()
         self._texts: list[Text] = []
+        spoken = turns([document.page_content for document in self.documents])
         for number, document in enumerate(self.documents):
             first = len(self.units)
-            text = document.page_content
-            found = units(text)
+            found = _split(document, kinds, turn=spoken[number])
             for unit in found:
                 if unit.header >= 0:
                     unit = unit._replace(header=first + unit.header)  # noqa: PLW2901 - renumbered
@@ -67,17 +77,29 @@ class Pieces:
         return self.documents[self.owner[unit]].page_content[span.start : span.end]
 
     def may_stand(self, unit: int) -> bool:
-        """Say whether a unit may be chosen: a table's header comes with its rows only."""
+        """Say whether a unit may be chosen: a header comes with what it is needed for only."""
         return unit not in self.headers
 
     def may_be_cut(self, unit: int) -> bool:
         """Say whether a unit may be cut short."""
-        return self.units[unit].kind in ("sentence", "line")
+        return self.units[unit].kind in ("sentence", "line", "turn")
+
+    def headers_of(self, unit: int) -> list[int]:
+        """Give the units that one brings along, the nearest first."""
+        found: list[int] = []
+        while (unit := self.units[unit].header) >= 0:
+            found.append(unit)
+        return found
+
+    def path_of(self, unit: int) -> list[tuple[Hop, str]]:
+        """Give what encloses a part of a JSON value, each with the text that opens it."""
+        text = self.documents[self.owner[unit]].page_content
+        return [(hop, text[hop.key : hop.start + 1]) for hop in self.units[unit].path]
 
     def kept(self, choice: Choice) -> list[int]:
         """Give the chosen units with the headers they need, in reading order."""
-        needed = {self.units[unit].header for unit in choice.units}
-        return sorted(needed.difference((-1,)).union(choice.units))
+        needed = {header for unit in choice.units for header in self.headers_of(unit)}
+        return sorted(needed.union(choice.units))
 
     def assemble(
         self, choice: Choice, describe: Callable[[Sequence[int]], Mapping[str, Any]]
@@ -94,11 +116,7 @@ class Pieces:
         pieces: list[Document] = []
         run: list[int] = []
         for unit in self.kept(choice):
-            if run and not (
-                run[-1] + 1 == unit
-                and self.owner[run[-1]] == self.owner[unit]
-                and run[-1] not in choice.cuts
-            ):
+            if run and not self._together(run[-1], unit, choice):
                 pieces.append(self._piece(run, choice, describe(run)))
                 run = []
             run.append(unit)
@@ -106,17 +124,47 @@ class Pieces:
             pieces.append(self._piece(run, choice, describe(run)))
         return pieces
 
+    def _together(self, unit: int, following: int, choice: Choice) -> bool:
+        """Say whether two kept units stand in one piece."""
+        if self.owner[unit] != self.owner[following]:
+            return False
+        if self.units[unit].path:
+            return True  # parts of one value
+        return unit + 1 == following and unit not in choice.cuts
+
     def _piece(self, run: Sequence[int], choice: Choice, extra: Mapping[str, Any]) -> Document:
         owner = self.owner[run[0]]
         document = self.documents[owner]
-        start, end = self.units[run[0]].start, self.units[run[-1]].end
-        if run[-1] in choice.cuts:
-            end = self.units[run[-1]].start + choice.cuts[run[-1]]
+        text = document.page_content
+        first, last = self.units[run[0]], self.units[run[-1]]
+        start, end = first.start, last.end
         offset = int(document.metadata["start"])
-        metadata = {**document.metadata, "start": offset + start, "end": offset + end, **extra}
+        more: dict[str, Any] = dict(extra)
+        if run[-1] in choice.cuts:
+            end = last.start + choice.cuts[run[-1]]
+        content = text[start:end]
+        if first.path:
+            content = enclosed(text, [self.units[unit] for unit in run])
+            more["spans"] = [
+                (offset + self.units[unit].start, offset + self.units[unit].end) for unit in run
+            ]
+        elif run[0] in choice.short:
+            content = first.short
+            more["shortened"] = True
+        metadata = {**document.metadata, "start": offset + start, "end": offset + end, **more}
         if owner in choice.untitled:
             metadata["title"] = ""
-        return Document(page_content=document.page_content[start:end], metadata=metadata)
+        return Document(page_content=content, metadata=metadata)
+
+
+def _split(document: Document, kinds: Sequence[Kind], *, turn: bool) -> list[Unit]:
+    text = document.page_content
+    name = document.metadata.get("kind")
+    named = isinstance(name, str) and bool(name)
+    if turn and not named:
+        start = len(text) - len(text.lstrip())
+        return [Unit(start, start + len(text.strip()), "turn")]
+    return units_of(text, str(document.metadata["source"]), kinds, name if named else None)
 
 
 def _normal(document: Document, number: int) -> Document:
@@ -144,10 +192,19 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
         if unit.header >= 0:
             head = found[unit.header]
             body = f"{text[head.start : min(head.end, head.start + _HEADER)]}\n{body}"
+        if unit.path:
+            keys = " ".join(text[hop.key : hop.start] for hop in unit.path)
+            body = f"{keys[:_HEADER]}\n{body}"
         said.append(body)
     lines = sum(
         # A line of a log may hold a value.
         unit.kind == "line" or (unit.kind == "value" and text[unit.start] not in '{["\t ')
         for unit in found
     )
-    return Text(title_of(document), said, lines=2 * lines > len(found))
+    return Text(
+        title_of(document),
+        said,
+        lines=2 * lines > len(found),
+        turn=len(found) == 1 and found[0].kind == "turn",
+        data=2 * sum(unit.kind == "value" for unit in found) > len(found),
+    )

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from langchain_core.documents import Document
 
-from shoestring.models.extras import MissingExtra
+from shoestring.budget.extras import MissingExtra
 from shoestring.tools.readers.errors import NothingToRead, UnreadableFile
 from shoestring.tools.readers.html import page_text
 from shoestring.tools.readers.pdf import pdf_text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from langchain_core.documents import Document
 
+from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
 from shoestring.tools.render import render as plain
@@ -52,7 +53,8 @@ class Trimmed:
     documents: tuple[Document, ...]
     """The kept pieces in their original order; metadata `source`, `start` and `end` say exactly
     where each stood, `title` its title, `score` its relevance, `reason` why it was kept: "all
-    fits", "relevant" or "room left"."""
+    fits", "relevant" or "room left". Two are not verbatim: parts of a JSON value, written inside
+    its brackets and keys, with `spans` where they stood; and a tool's signature (`shortened`)."""
     text: str
     """The pieces as rendered; "" when nothing is kept."""
     tokens: int
@@ -74,18 +76,20 @@ def trim(
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
     embeddings: "Embeddings | None" = None,
+    kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
     """Keep what tells most about a query, within a number of tokens.
 
     What is promised is measured: `count(render(kept)) <= tokens` for any text and any counter.
-    Sentences and lines are kept whole, table rows with their header, JSON values whole. A sentence
-    or line may be cut short only to fill the room under `fill="budget"`, between words where that
+    Text is split by its kind: sentences, lines, turns of a chat, hunks and functions are kept whole,
+    table rows with their header, JSON as values inside their brackets and keys. A sentence, line or
+    turn may be cut short only to fill the room under `fill="budget"`, between words where that
     still fills it, and where nothing else would be kept at all. The same input gives the same
     result.
 
     Args:
         documents: What to choose from. Metadata `source`, `start` (the document's place in its
-            source) and `title` are used where present.
+            source), `title` and `kind` (the name of a kind, or "text") are used where present.
         query: What is asked.
         tokens: Room, in model tokens. 0 keeps nothing.
         count: Counts the tokens of a text; o200k_base by default. Its errors pass through.
@@ -93,12 +97,13 @@ def trim(
         fill: "relevant" stops where relevance ends; "budget" uses at least 95 % of the room where
             the text allows it, and returns what already fits unchanged, byte for byte.
         embeddings: Any LangChain embeddings, to find what is said in other words.
+        kinds: The kinds of text to look for, in order; add your own in front.
 
     Returns:
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill` is unknown.
+        ValueError: If `tokens` is negative, the query is empty, or `fill` or a kind is unknown.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -122,6 +127,7 @@ def trim(
         render=render or plain,
         fill=fill,
         embeddings=embeddings,
+        kinds=kinds,
     ).run()
 
 
@@ -138,8 +144,9 @@ class _Trim:
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
         embeddings: "Embeddings | None",
+        kinds: Sequence[Kind],
     ) -> None:
-        self.pieces = Pieces(documents)
+        self.pieces = Pieces(documents, kinds)
         self.limit = tokens
         self.count = count
         self.render = render
@@ -150,6 +157,7 @@ class _Trim:
         self.values: list[float] = self.scores.values.tolist()
         self._counts: dict[str, int] = {}
         self._texts: dict[int, int] = {}
+        self._short: set[int] = set()
         self._per_token = 4.0
 
     def run(self) -> Trimmed:
@@ -170,9 +178,9 @@ class _Trim:
             self.limit,
             cost=self._cost,
             shared=self._shared,
-            measure=lambda units: self._measure(Choice(list(units))),
+            measure=lambda units: self._measure(Choice(list(units), short=self._short)),
         )
-        choice = self._top_up(Choice(chosen), order)
+        choice = self._top_up(Choice(chosen, short=self._short), order)
         return self._result(self._assemble(choice), choice)
 
     def _whole(self) -> Trimmed | None:
@@ -215,6 +223,14 @@ class _Trim:
 
     def _cost(self, unit: int, room: float) -> float:
         """Estimate a unit's tokens; infinite where it is far too long to need counting."""
+        short = self.pieces.units[unit].short
+        if short:
+            title = self._tokens(title_of(self.pieces.documents[self.pieces.owner[unit]])) + 1
+            if self._tokens(self.pieces.content(unit)) + title > room:
+                # Once short for want of room it stays so: what is left later is less.
+                self._short.add(unit)
+            if unit in self._short:
+                return self._tokens(short)
         if unit not in self._texts:
             span = self.pieces.units[unit]
             if (span.end - span.start) > 4 * self._per_token * (room + 1):
@@ -222,17 +238,21 @@ class _Trim:
             self._texts[unit] = self.count(self.pieces.content(unit))
         return self._texts[unit]
 
+    def _tokens(self, text: str) -> int:
+        if text not in self._counts:
+            self._counts[text] = self.count(text)
+        return self._counts[text]
+
     def _shared(self, unit: int) -> list[tuple[Hashable, float]]:
         """Say what a unit brings along that is paid once: its title, its table's header."""
         shared: list[tuple[Hashable, float]] = []
         title = title_of(self.pieces.documents[self.pieces.owner[unit]])
         if title:
-            if title not in self._counts:
-                self._counts[title] = self.count(title) + 1
-            shared.append((title, self._counts[title]))
-        header = self.pieces.units[unit].header
-        if header >= 0:
-            shared.append((header, self._cost(header, math.inf)))
+            shared.append((title, self._tokens(title) + 1))
+        for header in self.pieces.headers_of(unit):
+            shared += [(header, self._cost(header, math.inf))]
+        for hop, opening in self.pieces.path_of(unit):
+            shared += [((self.pieces.owner[unit], hop), self._tokens(opening) + 1)]
         return shared
 
     def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:
@@ -283,7 +303,7 @@ class _Trim:
         longer = choice.with_cut(unit, length, untitled=untitled)
         if length == len(text):
             # Without the cut it joins the unit behind it, and with that the space between them.
-            whole = Choice(longer.units, choice.cuts, longer.untitled)
+            whole = Choice(longer.units, choice.cuts, longer.untitled, longer.short)
             used = self._measure(whole)
             if used <= self.limit:
                 return whole, used

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import Literal, NamedTuple
 
-__all__ = ["LONGEST", "Kind", "Unit", "safe_cut", "units"]
+__all__ = ["LONGEST", "Hop", "Shape", "Unit", "safe_cut", "units"]
 
-Kind = Literal["sentence", "line", "header", "row", "value"]
+Shape = Literal["sentence", "line", "header", "row", "value", "turn", "block", "tool"]
 
 LONGEST = 600
 """Characters of the longest sentence or line; what is longer is split at a clause or a word."""
@@ -44,6 +44,15 @@ _CELL = 80  # characters of a cell that tell whether it is a number
 _NUMBER = re.compile(r"\s*\(?[-+$€£]?\s*\d[\d.,\s]*[%)]?\s*\Z")
 
 
+class Hop(NamedTuple):
+    """An object or array on the way from a JSON text's root to a unit."""
+
+    key: int
+    """Where its key begins; its own first character at the root and in an array."""
+    start: int
+    """Its opening bracket."""
+
+
 class Unit(NamedTuple):
     """One piece of a text: `text[start:end]`."""
 
@@ -51,10 +60,17 @@ class Unit(NamedTuple):
     """Its first character."""
     end: int
     """One past its last character."""
-    kind: Kind
-    """Sentences and lines may be cut to fill a room; headers, rows and values never."""
+    kind: Shape
+    """Sentences, lines and turns may be cut to fill a room; headers, rows, values, blocks of code
+    and tools never."""
     header: int = -1
-    """For a row: the place of its table's header in the list of units; -1 for none."""
+    """The place in the list of units of the one that it brings along: a table's header for its row,
+    a heading, the line that opens a block; -1 for none."""
+    path: tuple[Hop, ...] = ()
+    """For a part of a JSON value: what encloses it, from the root; such parts are rendered
+    together, inside their brackets."""
+    short: str = ""
+    """For a tool: its signature, kept where there is no room for the whole."""
 
 
 def units(text: str) -> list[Unit]:

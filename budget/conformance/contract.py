@@ -22,6 +22,10 @@ from shoestring.budget import (
 from shoestring.budget.conformance.base import Conformance, tokens
 from shoestring.budget.conformance.holds import HoldContract
 from shoestring.budget.conformance.law import LawContract
+from shoestring.budget.conformance.looking import LookingContract
+from shoestring.budget.conformance.loops import LoopContract
+from shoestring.budget.conformance.renewing import RenewingContract
+from shoestring.budget.conformance.spending import SpendingContract
 
 if TYPE_CHECKING:
     from shoestring.budget import Store
@@ -269,5 +273,15 @@ class SharingContract(Conformance):
         assert ledger.held == tokens(800)
 
 
-class StoreContract(LawContract, HoldContract, FindingContract, WaitingContract, SharingContract):
+class StoreContract(
+    LawContract,
+    HoldContract,
+    RenewingContract,
+    SpendingContract,
+    LoopContract,
+    FindingContract,
+    LookingContract,
+    WaitingContract,
+    SharingContract,
+):
     """All of it. Subclass it with a fixture `store(self, clock)`."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shoestring.budget import Amount, Budget, Caps, HoldSettled, Ledger, LedgerClosed
+from shoestring.budget import (
+    Amount,
+    Budget,
+    Caps,
+    HoldSettled,
+    Ledger,
+    LedgerClosed,
+    LoopDetected,
+)
 from shoestring.budget.conformance.base import Conformance, tokens
 
 if TYPE_CHECKING:
@@ -172,3 +180,73 @@ class DurableContract(Conformance):
         again = reopen().ledger("root")
         assert again.affordable() == Caps(tokens=30, nanodollars=500)
         assert [line.basis for line in again.receipt.lines] == ["presumed"]
+
+    def test_a_window_and_its_past_are_found_again(
+        self, store: Store, reopen: Callable[[], Store], clock: Clock
+    ) -> None:
+        """The window, what belongs to earlier ones, and when a breach is lifted are the same."""
+        root = Ledger(Budget(tokens=100, repeats=2, per="minute"), id="root", store=store)
+        aside = root.child(Budget(tokens=30), id="aside", set_aside=True)
+        hold = root.reserve(tokens(20))
+        clock.now = 60
+        root.reserve(tokens(40)).settle(tokens(40))
+        again = reopen().ledger("root")
+        assert again.budget == root.budget
+        for ledger in (root, again):
+            assert (ledger.spent, ledger.own_spent, ledger.held) == (
+                tokens(40),
+                tokens(40),
+                Amount(),
+            )
+            assert (ledger.past_spent, ledger.past_held) == (Amount(), Amount(20, 30))
+            assert ledger.receipt == root.receipt
+        reopen().ledger("aside").reserve(tokens(30)).settle(tokens(10))
+        hold.settle(tokens(5))
+        root.reserve(tokens(10)).settle(tokens(90))
+        assert (again.closed, again.past_spent) == (True, tokens(15))
+        clock.now = 120
+        assert (again.closed, again.past_spent, again.spent) == (False, tokens(145), Amount())
+        aside.close()
+
+    def test_a_new_window_can_be_looked_at_from_anywhere(
+        self, store: Store, reopen: Callable[[], Store], clock: Clock
+    ) -> None:
+        """Each object that looks sees the new window, whoever looked first, and it begins once."""
+        ledger = Ledger(Budget(tokens=100, per="minute"), id="root", store=store)
+        other = reopen().ledger("root")
+        ledger.reserve(tokens(30)).settle(tokens(30))
+        clock.now = 60
+        assert (other.spent, other.past_spent) == (Amount(), tokens(30))
+        other.reserve(tokens(10)).settle(tokens(10))
+        assert (ledger.spent, ledger.past_spent) == (tokens(10), tokens(30))
+
+    def test_a_share_is_told_once_for_all_who_open_the_store(
+        self, store: Store, reopen: Callable[[], Store]
+    ) -> None:
+        """Told in one place, it is not told in another, nor after reopening; call-backs stay behind."""
+        told: list[tuple[str, float]] = []
+        here = Ledger(Budget(tokens=100), id="root", store=store)
+        there = reopen().ledger("root")
+        here.on_spend(lambda event: told.append(("here", event.share)), at=[0.5, 0.8])
+        there.on_spend(lambda event: told.append(("there", event.share)), at=[0.5, 0.8, 0.9])
+        here.reserve(tokens(50)).settle(tokens(50))
+        there.reserve(tokens(30)).settle(tokens(30))
+        reopen().ledger("root").reserve(tokens(10)).settle(tokens(10))
+        assert told == [("here", 0.5), ("there", 0.8)]
+        moved: Ledger = pickle.loads(pickle.dumps(there))
+        moved.reserve(tokens(1)).settle(tokens(1))
+        there.reserve(tokens(1)).settle(tokens(1))
+        assert told == [("here", 0.5), ("there", 0.8), ("there", 0.9)]
+
+    def test_tool_calls_are_counted_for_all_who_open_the_store(
+        self, store: Store, reopen: Callable[[], Store]
+    ) -> None:
+        """A loop over two processes is one, and its line stands on the receipt once."""
+        here = Ledger(Budget(repeats=2), id="root", store=store)
+        there = reopen().ledger("root")
+        here.calling("t", {"a": 1})
+        there.calling("t", {"a": 1})
+        for ledger in (here, there, reopen().ledger("root")):
+            with pytest.raises(LoopDetected, match="2 times already"):
+                ledger.calling("t", {"a": 1})
+        assert [line.what for line in here.receipt.lines] == ["loop"]

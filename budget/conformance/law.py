@@ -229,6 +229,18 @@ class LawContract(Conformance):
         two.settle(tokens(50))
         assert ledger.closed
 
+    def test_what_a_siblings_breach_has_left_too_little_room_for_closes_too(
+        self, store: Store
+    ) -> None:
+        """The limit of a ledger above may be passed by another child than the one that breached."""
+        root = Ledger(Budget(tokens=100), store=store)
+        one, two = root.child(), root.child()
+        first, second = one.reserve(tokens(50)), two.reserve(tokens(50))
+        first.settle(tokens(60))
+        assert not root.closed
+        second.settle(tokens(50))
+        assert (root.spent, root.closed, two.closed) == (tokens(110), True, True)
+
     # The store is shared by the examples on purpose: each has a ledger of its own.
     @settings(
         max_examples=40,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from shoestring.budget import (
     Amount,
@@ -16,6 +22,7 @@ from shoestring.budget import (
     BudgetExceeded,
     Hold,
     Ledger,
+    Period,
     Purpose,
     Store,
 )
@@ -28,6 +35,10 @@ Units = tuple[int, int, int]
 ZERO: Units = (0, 0, 0)
 caps = st.one_of(st.none(), st.integers(0, 60))
 small = st.integers(0, 25)
+periods: st.SearchStrategy[Period | None] = st.sampled_from([None, "minute", "hour"])
+SECONDS = {"minute": 60, "hour": 3_600}
+# Drawn when, held and spent, in one dimension.
+Flow = tuple[float, int, int]
 
 
 def three(figures: Iterable[int]) -> Units:
@@ -49,6 +60,7 @@ class Call:
     node: Node
     bound: Units
     purpose: str
+    at: float
     due: float
     lease: int
     sent: bool = False
@@ -64,7 +76,10 @@ class Node:
     ledger: Ledger
     limit: tuple[int | None, int | None, int | None]
     parent: Node | None
+    now: Callable[[], float]
+    per: Period | None = None
     set_aside: bool = False
+    opened: float = 0.0
     reserve: Units = ZERO
     closed: bool = False
     calls: list[Call] = field(default_factory=list)
@@ -76,38 +91,52 @@ class Node:
     def all_calls(self) -> list[Call]:
         return [*self.calls, *(call for child in self.children for call in child.all_calls())]
 
-    def spent(self) -> Units:
-        total = ZERO
-        for call in self.all_calls():
-            total = plus(total, call.spent)
-        return total
+    def window(self, at: float) -> int:
+        """Return which window a time is in; without windows, all are in one."""
+        return 0 if self.per is None else int(at // SECONDS[self.per])
 
-    def held(self) -> Units:
-        total = ZERO
-        for call in self.calls:
-            if call.open:
-                total = plus(total, call.bound)
-        for child in self.children:
-            total = plus(total, child.share())
-        return total
+    def current(self, at: float) -> bool:
+        return self.window(at) == self.window(self.now())
 
-    def share(self) -> Units:
-        """What it keeps in its parent: its holds, or all a set-aside has not spent, if more."""
-        held, spent = self.held(), self.spent()
-        if not self.set_aside or self.closed:
-            return held
-        return three(
-            h if cap is None else max(cap - s, h)
-            for cap, s, h in zip(self.limit, spent, held, strict=True)
+    def flows(self, index: int) -> list[Flow]:
+        """Return what is drawn here, one dimension of it."""
+        own = [(c.at, c.bound[index] if c.open else 0, c.spent[index]) for c in self.calls]
+        return [*own, *(flow for child in self.children for flow in child.above(index))]
+
+    def above(self, index: int) -> list[Flow]:
+        """Return what is drawn in the parent: the calls', or what was set aside once for them all."""
+        flows, cap = self.flows(index), self.limit[index]
+        if not self.set_aside or cap is None:
+            return flows
+        held, spent = sum(flow[1] for flow in flows), sum(flow[2] for flow in flows)
+        return [(self.opened, held if self.closed else max(cap - spent, held), spent)]
+
+    def sums(self, *, past: bool = False) -> tuple[Units, Units]:
+        """Return what is spent and what is held, in the current window or in those before."""
+        flows = [[f for f in self.flows(i) if self.current(f[0]) != past] for i in range(3)]
+        return (
+            three(sum(flow[2] for flow in dimension) for dimension in flows),
+            three(sum(flow[1] for flow in dimension) for dimension in flows),
         )
+
+    def used(self, call: Call, units: Units) -> Units:
+        """Return the part of a call's units that is drawn in the current window."""
+        found: list[int] = []
+        for index in range(3):
+            at = call.at
+            for below in call.node.path()[: -len(self.path())]:
+                if below.set_aside and below.limit[index] is not None:
+                    at = below.opened
+            found.append(units[index] if self.current(at) else 0)
+        return three(found)
 
     def kept(self, *, at_best: bool = False) -> Units:
         used = ZERO
         for call in self.all_calls():
             if call.purpose == "answer":
-                used = plus(used, call.spent)
+                used = plus(used, self.used(call, call.spent))
                 if call.open and not at_best:
-                    used = plus(used, call.bound)
+                    used = plus(used, self.used(call, call.bound))
         return three(max(0, r - u) for r, u in zip(self.reserve, used, strict=True))
 
 
@@ -121,12 +150,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        store = self.open_store(lambda: self.now)
-        root = Ledger(
-            Budget(tokens=100, usd="0.0000001", calls=40, answer_reserve=Amount(20, 0, 10, 2)),
-            store=store,
+        self.nodes: list[Node] = []
+
+    @initialize(per=periods)
+    def open_root(self, per: Period | None) -> None:
+        budget = Budget(
+            tokens=100, usd="0.0000001", calls=40, answer_reserve=Amount(20, 0, 10, 2), per=per
         )
-        self.nodes = [Node(root, (100, 100, 40), None, reserve=(20, 10, 2))]
+        root = Ledger(budget, store=self.open_store(self.time))
+        self.nodes = [Node(root, (100, 100, 40), None, self.time, per, reserve=(20, 10, 2))]
+        # A start from which most of the law is a few steps away.
+        self.open_child(index=0, tokens=40, money=None, calls=None, set_aside=True, per=None)
+        self.open_child(index=0, tokens=60, money=50, calls=None, set_aside=False, per="minute")
+
+    def time(self) -> float:
+        return self.now
 
     def node(self, index: int) -> Node:
         return self.nodes[index % len(self.nodes)]
@@ -139,7 +177,7 @@ class LedgerMachine(RuleBasedStateMachine):
         covered = [False, False, False]
         busy = False
         for above in node.path():
-            spent, held = above.spent(), above.held()
+            spent, held = above.sums()
             kept = above.kept() if purpose == "work" else ZERO
             least = above.kept(at_best=True) if purpose == "work" else ZERO
             for index in range(3):
@@ -161,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
         money=small,
         calls=st.integers(0, 2),
         purpose=st.sampled_from(["work", "answer"]),
-        lease=st.integers(1, 30),
+        lease=st.one_of(st.integers(1, 30), st.just(10_000)),
     )
     def reserve(
         self, *, index: int, tokens: int, money: int, calls: int, purpose: Purpose, lease: int
@@ -177,11 +215,9 @@ class LedgerMachine(RuleBasedStateMachine):
             with pytest.raises(refusal):
                 handle.reserve(bound)
         else:
-            node.calls.append(
-                Call(
-                    handle.reserve(bound, lease=lease), node, need, purpose, self.now + lease, lease
-                )
-            )
+            hold = handle.reserve(bound, lease=lease)
+            due = self.now + lease
+            node.calls.append(Call(hold, node, need, purpose, self.now, due, lease))
 
     @rule(index=small, purpose=st.sampled_from(["work", "answer"]))
     def reserve_all_that_is_affordable(self, *, index: int, purpose: Purpose) -> None:
@@ -212,7 +248,30 @@ class LedgerMachine(RuleBasedStateMachine):
             call.hold.settle(Amount(0, *call.spent))
         call.open = False
 
-    @rule(seconds=st.integers(1, 20))
+    @precondition(lambda self: self.open_calls())
+    @rule(index=small, tokens=small, money=small)
+    def extend(self, *, index: int, tokens: int, money: int) -> None:
+        call = self.open_calls()[index % len(self.open_calls())]
+        node = call.node
+        if node.closed:
+            return
+        more: Units = (tokens, money, 0)
+        outlived = not all(above.current(call.at) for above in node.path())
+        if outlived:
+            call.open = False
+        need = plus(call.bound, more) if outlived else more
+        refusal = self.refusal(node, need, call.purpose)
+        call.open = True
+        if refusal:
+            with pytest.raises(refusal):
+                call.hold.extend(Amount(tokens, 0, money))
+            return
+        call.hold.extend(Amount(tokens, 0, money))
+        call.bound = plus(call.bound, more)
+        call.at = self.now if outlived else call.at
+        call.due = self.now + call.lease
+
+    @rule(seconds=st.one_of(st.integers(1, 20), st.sampled_from([30, 60, 3_600])))
     def pass_time(self, seconds: int) -> None:
         self.now += seconds
         for call in self.open_calls():
@@ -228,7 +287,14 @@ class LedgerMachine(RuleBasedStateMachine):
         call.lapsed = False
 
     @precondition(lambda self: len(self.nodes) < 8)
-    @rule(index=small, tokens=caps, money=caps, calls=caps, set_aside=st.booleans())
+    @rule(
+        index=small,
+        tokens=caps,
+        money=caps,
+        calls=caps,
+        set_aside=st.booleans(),
+        per=periods,
+    )
     def open_child(
         self,
         *,
@@ -237,20 +303,23 @@ class LedgerMachine(RuleBasedStateMachine):
         money: int | None,
         calls: int | None,
         set_aside: bool,
+        per: Period | None,
     ) -> None:
         parent = self.node(index)
         limit = (tokens, money, calls)
         if parent.closed or limit == (None, None, None):
             return
         usd = None if money is None else f"{money}e-9"
-        budget = Budget(tokens=tokens, usd=usd, calls=calls)
+        per = None if set_aside else per
+        budget = Budget(tokens=tokens, usd=usd, calls=calls, per=per)
         need = three(cap or 0 for cap in limit)
         refusal = self.refusal(parent, need, "work") if set_aside else None
         if refusal:
             with pytest.raises(refusal):
                 parent.ledger.child(budget, set_aside=True)
             return
-        child = Node(parent.ledger.child(budget, set_aside=set_aside), limit, parent, set_aside)
+        ledger = parent.ledger.child(budget, set_aside=set_aside)
+        child = Node(ledger, limit, parent, self.time, per, set_aside, self.now)
         parent.children.append(child)
         self.nodes.append(child)
 
@@ -268,9 +337,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def totals_equal_the_model(self) -> None:
         for node in self.nodes:
-            for seen, known in ((node.ledger.spent, node.spent()), (node.ledger.held, node.held())):
-                assert (seen.tokens, seen.nanodollars, seen.calls) == known
-            assert node.ledger.closed == node.closed
+            ledger = node.ledger
+            seen = (ledger.spent, ledger.held, ledger.past_spent, ledger.past_held)
+            assert [(a.tokens, a.nanodollars, a.calls) for a in seen] == [
+                *node.sums(),
+                *node.sums(past=True),
+            ]
+            own = [node.used(call, call.spent) for call in node.calls]
+            assert ledger.own_spent.tokens == sum(units[0] for units in own)
+            assert ledger.closed == node.closed
 
     @invariant()
     def the_limit_is_never_passed(self) -> None:
@@ -285,12 +360,22 @@ class LedgerMachine(RuleBasedStateMachine):
             )
 
     @invariant()
+    def no_window_ever_passes_its_limit(self) -> None:
+        for node in self.nodes:
+            for index, cap in enumerate(node.limit):
+                drawn: dict[int, int] = {}
+                for at, held, spent in node.flows(index):
+                    window = node.window(at)
+                    drawn[window] = drawn.get(window, 0) + held + spent
+                assert cap is None or max(drawn.values(), default=0) <= cap
+
+    @invariant()
     def work_never_uses_the_reserve(self) -> None:
         root = self.nodes[0]
         work = ZERO
         for call in root.all_calls():
             if call.purpose == "work":
-                work = plus(work, call.bound if call.open else call.spent)
+                work = plus(work, root.used(call, call.bound if call.open else call.spent))
         assert work[0] <= 80
         assert work[1] <= 90
         assert work[2] <= 38
@@ -298,7 +383,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_receipt_adds_up(self) -> None:
         receipt = self.nodes[0].ledger.receipt
-        assert sum(line.spent.tokens for line in receipt.lines) == receipt.spent.tokens
+        lines = sum(line.spent.tokens for line in receipt.lines)
+        assert lines == receipt.spent.tokens + receipt.past_spent.tokens
 
 
 def law_machine(open_store: Callable[[Callable[[], float]], Store]) -> type[LedgerMachine]:

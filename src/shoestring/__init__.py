@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shoestring.agents import Affordable, Planner, Route
+    from shoestring.agents import Affordable, BudgetMiddleware, Planner, Route, current_ledger
     from shoestring.budget import (
         Amount,
         Budget,
@@ -20,13 +20,24 @@ if TYPE_CHECKING:
         HoldSettled,
         Ledger,
         LedgerClosed,
+        LoopDetected,
         MemoryStore,
         Receipt,
+        RedisStore,
+        Spending,
         SQLiteStore,
         Store,
     )
     from shoestring.graphs import BudgetContext, build_assistant
-    from shoestring.models import LocalChatModel, Price, guard, load_model, local_embeddings
+    from shoestring.models import (
+        LocalChatModel,
+        Price,
+        guard,
+        guard_all,
+        load_model,
+        local_embeddings,
+        refuse_unguarded,
+    )
     from shoestring.tools import Index, IndexRetriever, TrimCompressor, Trimmed, read, split, trim
 
 __version__ = "0.1.0"
@@ -40,6 +51,7 @@ _HOME = {
     "BudgetContext": "graphs",
     "BudgetError": "budget",
     "BudgetExceeded": "budget",
+    "BudgetMiddleware": "agents",
     "Hold": "budget",
     "HoldSettled": "budget",
     "Index": "tools",
@@ -47,20 +59,26 @@ _HOME = {
     "Ledger": "budget",
     "LedgerClosed": "budget",
     "LocalChatModel": "models",
+    "LoopDetected": "budget",
     "MemoryStore": "budget",
     "Planner": "agents",
     "Price": "models",
     "Receipt": "budget",
+    "RedisStore": "budget",
     "Route": "agents",
     "SQLiteStore": "budget",
+    "Spending": "budget",
     "Store": "budget",
     "TrimCompressor": "tools",
     "Trimmed": "tools",
     "build_assistant": "graphs",
+    "current_ledger": "agents",
     "guard": "models",
+    "guard_all": "models",
     "load_model": "models",
     "local_embeddings": "models",
     "read": "tools",
+    "refuse_unguarded": "models",
     "split": "tools",
     "trim": "tools",
 }
@@ -73,6 +91,7 @@ __all__ = [
     "BudgetContext",
     "BudgetError",
     "BudgetExceeded",
+    "BudgetMiddleware",
     "Hold",
     "HoldSettled",
     "Index",
@@ -80,20 +99,26 @@ __all__ = [
     "Ledger",
     "LedgerClosed",
     "LocalChatModel",
+    "LoopDetected",
     "MemoryStore",
     "Planner",
     "Price",
     "Receipt",
+    "RedisStore",
     "Route",
     "SQLiteStore",
+    "Spending",
     "Store",
     "TrimCompressor",
     "Trimmed",
     "build_assistant",
+    "current_ledger",
     "guard",
+    "guard_all",
     "load_model",
     "local_embeddings",
     "read",
+    "refuse_unguarded",
     "split",
     "trim",
 ]

@@ -46,7 +46,9 @@ def test_rounding_never_raises_a_budget(usd: Decimal) -> None:
 
 def test_a_budget_without_caps_is_refused_with_the_cure() -> None:
     """A budget that caps nothing names the caps one may give."""
-    with pytest.raises(ValueError, match=r"needs a cap: give it tokens=, usd=, calls= or seconds="):
+    with pytest.raises(
+        ValueError, match=r"needs a cap: give it tokens=, usd=, calls=, seconds= or repeats="
+    ):
         Budget()
 
 

@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,8 +104,12 @@ def test_importing_the_budget_imports_nothing_heavy() -> None:
 
 
 def test_all_is_what_is_public() -> None:
-    """`__all__` is sorted and names every public class and type."""
+    """`__all__` is sorted and names every public class, type and function."""
     import shoestring.budget as package
 
-    names = {name for name in vars(package) if name[0].isupper() and name != "TYPE_CHECKING"}
+    names = {
+        name
+        for name, thing in vars(package).items()
+        if name[0] != "_" and not isinstance(thing, ModuleType)
+    }
     assert package.__all__ == sorted(names)

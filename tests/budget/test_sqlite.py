@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +17,6 @@ from shoestring.budget import (
     Amount,
     Budget,
     BudgetBusy,
-    BudgetExceeded,
     Ledger,
     LedgerNotFound,
     SQLiteStore,
@@ -66,122 +62,7 @@ def output(process: subprocess.Popen[str]) -> str:
     return out.strip()
 
 
-# Many processes
-
-HAMMER = """
-import random
-ledger = SQLiteStore(sys.argv[1]).ledger(sys.argv[2])
-random.seed(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()
-spent = 0
-for step in range(80):
-    size = random.randint(50, 250)
-    try:
-        hold = ledger.reserve(Amount(size, 0, 0, 1), wait=60 if step % 4 == 0 else 0)
-    except (BudgetBusy, BudgetExceeded):
-        continue
-    hold.dispatching()
-    actual = random.randint(0, size // 8)
-    hold.settle(Amount(actual, 0, 0, 1))
-    spent += actual
-    whole = ledger.parent.parent
-    seen, held = whole.spent, whole.held
-    # Of two instants, but spending only grows, and what is held is never above the cap.
-    assert seen.tokens <= 2_000 and held.tokens <= 2_000
-print(spent)
-"""
-
-
-def test_processes_hammering_one_cap_never_pass_it(path: Path) -> None:
-    """Six processes on one file: spent + held is never above the cap, and no spending is lost."""
-    store = SQLiteStore(path)
-    root = Ledger(Budget(tokens=2_000), id="root", store=store)
-    user = root.child(id="user")
-    user.child(Budget(tokens=1_900), id="run-0")
-    user.child(Budget(tokens=1_900), id="run-1")
-    workers = [script(HAMMER, path, f"run-{n % 2}", n) for n in range(6)]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    while any(worker.poll() is None for worker in workers):
-        receipt = root.receipt  # one instant
-        assert receipt.spent.tokens + receipt.held.tokens <= 2_000
-        assert sum(line.spent.tokens for line in receipt.lines) == receipt.spent.tokens
-    told = sum(int(output(worker)) for worker in workers)
-    assert told == root.spent.tokens == user.spent.tokens
-    assert sum(store.ledger(f"run-{n}").spent.tokens for n in (0, 1)) == told
-    assert root.held == Amount()
-
-
-PICKLED = """
-import pickle
-ledger, hold = pickle.loads(sys.stdin.buffer.read())
-ledger.reserve(Amount(5)).settle(Amount(5))
-hold.dispatching()
-hold.settle(Amount(7))
-print(ledger.node)
-"""
-
-
-def test_ledgers_and_holds_are_pickled_to_another_process(path: Path) -> None:
-    """A ledger and a hold, sent to a worker, are the same account and the same hold there."""
-    ledger = Ledger(Budget(tokens=100), store=SQLiteStore(path))
-    hold = ledger.reserve(tokens(10))
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\nfrom shoestring.budget import *\n{PICKLED}"],
-        input=pickle.dumps((ledger.at(node="worker"), hold)),
-        check=True,
-        capture_output=True,
-        timeout=LONG,
-    )
-    assert done.stdout == b"worker\n"
-    assert (ledger.spent, ledger.held, hold.state) == (tokens(12), Amount(), "settled")
-    hold.settle(tokens(7))
-
-
-FORK = """
-import threading
-store = SQLiteStore(sys.argv[1])
-ledger = Ledger(Budget(tokens=100), id="root", store=store)
-hold = ledger.reserve(Amount(10))
-busy = threading.Event()
-stop = False
-def work():
-    while not stop:
-        ledger.reserve(Amount(1)).release()
-        busy.set()
-thread = threading.Thread(target=work)
-thread.start()
-busy.wait()
-pids = []
-for n in range(4):
-    pid = os.fork()
-    if pid == 0:
-        stop = True
-        ledger.reserve(Amount(5)).settle(Amount(5))
-        if n == 0:
-            hold.settle(Amount(7))
-        sys.exit(0)  # tears the interpreter down, connections and all
-    pids.append(pid)
-codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-stop = True
-thread.join()
-assert codes == [0] * 4, codes
-assert (ledger.spent, ledger.held, hold.state) == (Amount(27), Amount(), "settled"), ledger.spent
-"""
-
-
-def test_a_forked_process_goes_on(path: Path) -> None:
-    """Forks in the middle of another thread's work: each process goes on, on the same account."""
-    process = script(FORK, path)
-    process.communicate(timeout=LONG)
-    assert process.returncode == 0
-    assert SQLiteStore(path).ledger("root").spent == tokens(27)
+# Processes (what files and servers have in common: test_processes.py)
 
 
 def test_a_fork_that_python_does_not_know_of_is_refused(path: Path) -> None:
@@ -193,95 +74,6 @@ def test_a_fork_that_python_does_not_know_of_is_refused(path: Path) -> None:
         ledger.reserve(tokens(1))
     store.session._pid -= 1
     assert ledger.held == Amount()
-
-
-MAKE = """
-print("ready", flush=True)
-sys.stdin.readline()
-store = SQLiteStore(sys.argv[1])
-try:
-    Ledger(Budget(tokens=100), id="root", store=store)
-    print("made")
-except ValueError:
-    print("found")
-store.ledger("root").reserve(Amount(5)).settle(Amount(5))
-"""
-
-
-def test_processes_that_start_together_make_one_file_and_one_ledger(path: Path) -> None:
-    """Four processes that all find no file: one makes the ledger, all spend from it."""
-    workers = [script(MAKE, path) for _ in range(4)]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    assert sorted(output(worker) for worker in workers) == ["found", "found", "found", "made"]
-    assert SQLiteStore(path).ledger("root").spent == tokens(20)
-
-
-# Crashes
-
-DIE = """
-import signal, sqlite3
-store = SQLiteStore(sys.argv[1])
-ledger = store.ledger("run")
-hold = ledger.reserve(Amount(60, 0, 0, 1), what="lost")
-if sys.argv[2] == "dispatched":
-    hold.dispatching()
-if sys.argv[2] == "settled":
-    hold.settle(Amount(20, 0, 0, 1))
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.parametrize("how", ["reserved", "dispatched", "settled"])
-def test_what_a_killed_process_held_is_charged_in_full(path: Path, how: str) -> None:
-    """After kill -9, reopening charges open holds in full, presumed, once; settled ones stand."""
-    Ledger(Budget(tokens=100), id="root", store=SQLiteStore(path)).child(id="run")
-    process = script(DIE, path, how)
-    assert process.wait(LONG) == -signal.SIGKILL
-    process.communicate()
-    for _ in range(2):
-        ledger = SQLiteStore(path).ledger("root")
-        (line,) = ledger.receipt.lines
-        spent, basis = (20, "measured") if how == "settled" else (60, "presumed")
-        assert (ledger.spent, ledger.held) == (Amount(spent, 0, 0, 1), Amount())
-        assert (line.spent, line.basis, line.what) == (ledger.spent, basis, "lost")
-        assert line.detail == ("" if how == "settled" else "owner gone: charged in full")
-
-
-def test_a_killed_process_that_nobody_has_buried_is_dead(path: Path) -> None:
-    """A zombie spends nothing any more; who waits for its hold is told at once."""
-    ledger = Ledger(Budget(tokens=100), id="run", store=SQLiteStore(path))
-    process = script(DIE, path, "dispatched")
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    with pytest.raises(BudgetExceeded):
-        ledger.reserve(tokens(60), wait=LONG)
-    assert ledger.spent == Amount(60, 0, 0, 1)
-    process.communicate()
-
-
-def test_the_holds_of_the_living_are_theirs(path: Path) -> None:
-    """Reopening charges nothing that a living process, or another handle here, still holds."""
-    ledger = Ledger(Budget(tokens=100), id="root", store=SQLiteStore(path))
-    mine = ledger.reserve(tokens(10))
-    code = """
-hold = SQLiteStore(sys.argv[1]).ledger("root").reserve(Amount(20))
-print("held", flush=True)
-sys.stdin.readline()
-hold.settle(Amount(2))
-"""
-    process = script(code, path)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    again = SQLiteStore(path).ledger("root")
-    assert (again.held, again.spent) == (tokens(30), Amount())
-    process.communicate("go\n", timeout=LONG)
-    mine.settle(tokens(1))
-    assert (again.held, again.spent) == (Amount(), tokens(3))
 
 
 def test_an_owner_that_cannot_be_known_keeps_its_lease(path: Path) -> None:
@@ -303,57 +95,6 @@ def test_a_reused_pid_is_another_process(path: Path) -> None:
         place, pid, start = owner.split(" ")
         db.execute("UPDATE entry SET owner = ?", (f"{place} {pid} {int(start) + 1}",))
     assert SQLiteStore(path).ledger("root").spent == tokens(10)
-
-
-KILLED = """
-ledger = SQLiteStore(sys.argv[1]).ledger("run")
-log = open(sys.argv[2], "a", buffering=1)
-print("ready", flush=True)
-while True:
-    hold = ledger.reserve(Amount(7, 0, 0, 1))
-    log.write(f"reserved {hold.id}\\n")
-    hold.dispatching()
-    log.write(f"sent {hold.id}\\n")
-    hold.settle(Amount(3, 0, 0, 1))
-    log.write(f"settled {hold.id}\\n")
-"""
-
-
-@pytest.mark.slow
-def test_kills_at_any_point_lose_nothing_and_count_nothing_twice(path: Path) -> None:
-    """Killed again and again, at random: every hold is on the receipt once, charged as it ended."""
-    store = SQLiteStore(path)
-    root = Ledger(Budget(tokens=10**9), id="root", store=store)
-    root.child(Budget(tokens=10**9), id="run")
-    log = path.with_suffix(".log")
-    chance = random.Random(5)
-    for _ in range(25):
-        process = script(KILLED, path, log)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        enough = root.spent.calls + chance.randint(1, 60)
-        while root.spent.calls < enough:
-            pass
-        process.kill()
-        process.communicate()
-        assert store.ledger("root").held == Amount()
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    events: dict[str, set[str]] = {}
-    for told in log.read_text(encoding="ascii").splitlines():
-        event, hold = told.split(" ")
-        events.setdefault(hold, set()).add(event)
-    receipt = store.ledger("root").receipt
-    lines = {line.hold: line for line in receipt.lines}
-    assert len(lines) == len(receipt.lines)
-    assert set(events) <= set(lines)
-    for hold, line in lines.items():
-        assert (line.basis, line.spent.tokens) in {("measured", 3), ("presumed", 7)}
-        if "settled" in events.get(hold, ()):
-            assert line.basis == "measured"
-    # What was killed between two steps may have settled, and not have said so.
-    assert 0 < sum(line.basis == "presumed" for line in lines.values()) <= 25
-    assert receipt.spent.tokens == sum(line.spent.tokens for line in receipt.lines)
 
 
 # What a file can be
@@ -502,18 +243,42 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_file_of_an_older_version_is_migrated(path: Path) -> None:
+OLDER = """
+INSERT INTO ledger (key, id, root, parent, name, budget, set_aside, seen, seq, state) VALUES
+    (1, 'root', NULL, NULL, 'budget', '[1000000,null,null,60.0,[3,4,0,1]]', 0, 1000.5, 4,
+    '[1007,2,100000000000000000030,1,10,0,0,0,1,1,false,null,[0.0,1000.5],[0,0,[0,0,0],[0,0,0]]]'),
+    (2, 'aside', 1, 1, 'run', '[10,null,null,null,0]', 1, 1000.5, 0,
+    '[0,0,0,0,0,0,0,0,3,2,true,null,[5.0,null],null]');
+INSERT INTO entry (root, seq, ledger, deadline, owner, state) VALUES
+    (1, 2, 1, NULL, NULL, '[0,"n","r","work","call",[9,9,9,1],[9,9,9,1],600.0,1600.5,null,'
+    || '"settled",true,false,[[7,2,30,1],"measured","d"]]'),
+    (1, 3, 1, 1e12, '', '[0,"","","work","call",[10,0,0,0],[10,0,0,0],1e9,1e12,null,'
+    || '"reserved",false,false,null]'),
+    (1, 4, 1, NULL, NULL, '[1,"n","r","plan","a note",3]');
+"""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_version_is_migrated(path: Path, version: int) -> None:
     """An older schema is brought up to date where it stands, with all that is in it."""
-    store = SQLiteStore(path)
-    ledger = Ledger(Budget(tokens=100), id="root", store=store)
-    ledger.reserve(tokens(10)).settle(tokens(9))
-    ledger.reserve(tokens(10), lease=10**9)
-    store.close()
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("DROP INDEX entry_open")  # what the second step adds
-        db.execute("PRAGMA user_version = 1")
-    again = SQLiteStore(path).ledger("root")
-    assert (again.spent, again.held) == (tokens(9), tokens(10))
+        for step in STEPS[:version]:
+            for statement in step:
+                db.execute(statement)
+        db.executescript(OLDER)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {version}")
+    store = SQLiteStore(path, clock=lambda: 1_010.5)
+    root, aside = store.ledger("root"), store.ledger("aside")
+    assert (root.spent, root.held) == (Amount(1_007, 2, 2**63 - 1, 1), tokens(10))
+    assert (root.elapsed, root.affordable().tokens) == (10, 1_000_000 - 1_009 - 10 - 7)
+    assert [(line.node, line.spent, line.detail) for line in root.receipt.lines] == [
+        ("n", Amount(7, 2, 30, 1), "d"),
+        ("", Amount(), "still held"),
+        ("n", Amount(), "a note"),
+    ]
+    assert (aside.remaining.tokens, aside.elapsed, aside.renews_at) == (10, 5, None)
+    assert aside.reserve(tokens(4)).bound == tokens(6)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
         assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)

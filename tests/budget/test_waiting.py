@@ -333,6 +333,18 @@ def test_waiting_ends_when_the_time_of_the_ledger_does() -> None:
     assert caught.value.dimension == "seconds"
 
 
+def test_a_waiter_wakes_when_its_window_ends() -> None:
+    """Nobody else has to stir: who waits at a renewing ledger looks again when it renews."""
+    # Some milliseconds pass between any two steps: the window ends while it waits.
+    seconds = itertools.count(59.99, 0.003)
+    ledger = Ledger(
+        Budget(tokens=100, per="minute"), store=MemoryStore(clock=lambda: next(seconds))
+    )
+    ledger.reserve(tokens(60))
+    assert ledger.reserve(tokens(60), wait=LONG).bound == tokens(60)
+    assert ledger.past_held == tokens(60)
+
+
 def test_waiting_may_be_endless() -> None:
     """An infinite wait is allowed in a thread."""
     ledger = Ledger(Budget(tokens=100))

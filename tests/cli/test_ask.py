@@ -71,13 +71,15 @@ def test_an_answer_as_a_person_sees_it(run: Callable[..., Any], birds: Path) -> 
     assert shown(ran.stdout) == snapshot("""\
 quote
 
+  │ # Herons
+  │
   │ The grey heron hunts at dusk. It stands still for up to an hour.
-  birds/herons.md:10-74
+  birds/herons.md:0-74
 
 receipt  reserved  spent
 quote
   plan                    quote, free of charge: no other route is left
-  trim                    21 of 160 tokens of room used; 1 piece dropped
+  trim                    28 of 160 tokens of room used
   check                   passed
 
 tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent

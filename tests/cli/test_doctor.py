@@ -13,12 +13,12 @@ from inline_snapshot import snapshot
 from rich.console import Console
 from typer.testing import CliRunner
 
+from shoestring.budget.extras import MissingExtra
 from shoestring.cli import parts as module
 from shoestring.cli.doctor import show
 from shoestring.cli.main import app
 from shoestring.cli.parts import Part, examine
 from shoestring.models.embeddings import WrongWeights
-from shoestring.models.extras import MissingExtra
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -40,7 +40,46 @@ def test_the_compressor_keeps_the_sentence_that_answers(capsys: pytest.CaptureFi
     assert "120 people" in run("trim_in_a_chain", capsys)
 
 
-@pytest.mark.parametrize("name", ["quickstart", "guard_a_chain", "trim_in_a_chain"])
+def test_an_agent_answers_when_its_budget_is_spent(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three searches, and the call that is kept back for the answer."""
+    out = run("budget_in_an_agent", capsys)
+    assert "It was opened in 1871.  (stopped by: calls)" in out
+    assert out.count("search ") == 2
+    assert out.count("Scripted ") == 4
+
+
+def test_a_person_is_asked_and_grants_more(capsys: pytest.CaptureFixture[str]) -> None:
+    """The run stops with the figures, and goes on with what is granted."""
+    out = run("ask_a_person", capsys)
+    assert "0 of 2 remain" in out
+    assert "granted. In 1871." in out
+    assert "1 of 3 calls" in out
+
+
+def test_a_supervisor_and_its_workers_share_a_ledger(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each worker keeps to its own cap, and the sum is on the supervisor's ledger."""
+    out = run("supervisor_and_workers", capsys)
+    spent = {
+        name: int(out.rsplit(f"  {name}", 1)[1].split()[0])
+        for name in ("supervisor", "geographer", "historian")
+    }
+    assert spent["supervisor"] == 460
+    assert 0 < spent["geographer"] <= 120
+    assert 0 < spent["historian"] <= 120
+    assert f"spent {sum(spent.values())} of 4000 tokens" in out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "quickstart",
+        "guard_a_chain",
+        "trim_in_a_chain",
+        "budget_in_an_agent",
+        "ask_a_person",
+        "supervisor_and_workers",
+    ],
+)
 def test_an_example_is_short(name: str) -> None:
     """An example shows one idea on one screen."""
     assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= LONGEST

@@ -43,9 +43,10 @@ def test_imports_are_absolute_and_through_the_front_door(path: Path) -> None:
 
 
 def test_the_budget_floor_is_pure_python() -> None:
-    """The ledger depends on nothing but the standard library; its published tests on pytest, too."""
+    """The ledger needs the standard library alone; its published tests pytest, its Redis store redis."""
     for path in (ROOT / "budget").rglob("*.py"):
         kit = {"pytest", "hypothesis"} if path.parent.name == "conformance" else set[str]()
+        kit |= {"redis"} if path.name.startswith("redis_") else set[str]()
         for name in imported(path):
             top = name.split(".")[0]
             known = top in sys.stdlib_module_names or top in kit
@@ -89,6 +90,11 @@ def test_importing_shoestring_is_light() -> None:
     assert not loaded_by("import shoestring") & {"langchain_core", "langgraph", "torch", "numpy"}
 
 
+def test_ledgers_need_no_redis() -> None:
+    """Who keeps no ledgers in a Redis server does not load its client."""
+    assert "redis" not in loaded_by("from shoestring.budget import Ledger, RedisStore")
+
+
 def test_guarding_a_model_needs_neither_torch_nor_a_vector_store() -> None:
     """Someone who only guards a model does not pay for retrieval or local models."""
     code = (
@@ -99,6 +105,12 @@ def test_guarding_a_model_needs_neither_torch_nor_a_vector_store() -> None:
     ).replace("output_field='n'", "output_field='responses'")
     heavy = {"torch", "chromadb", "sentence_transformers", "transformers", "xllamacpp"}
     assert not loaded_by(code) & heavy
+
+
+def test_planning_does_not_load_langchains_agents() -> None:
+    """The middleware's library is loaded by those who ask for the middleware."""
+    assert "langchain" not in loaded_by("import shoestring.agents")
+    assert "langchain" in loaded_by("from shoestring import BudgetMiddleware")
 
 
 def test_trimming_needs_neither_torch_nor_a_vector_store() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from shoestring.budget.extras import MissingExtra
 from shoestring.models import embeddings
 from shoestring.models.embeddings import (
     SHA256,
@@ -19,7 +20,6 @@ from shoestring.models.embeddings import (
     local_embeddings,
     packaged_weights,
 )
-from shoestring.models.extras import MissingExtra
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -696,6 +696,16 @@ def test_tools_and_structured_output_are_metered(server: CountingServer) -> None
     assert server.requests[3]["response_format"]["type"] == "json_schema"
 
 
+def test_a_stream_that_is_parsed_to_a_schema_is_measured(server: CountingServer) -> None:
+    """OpenAI's integration reports its usage beside the message, not in it."""
+    ledger = Ledger(Budget(tokens=10_000))
+    schema = {"title": "City", "description": "A city.", "type": "object", "properties": {}}
+    model = guard(server.model(), ledger).with_structured_output(schema, include_raw=True)
+    list(model.stream("hello"))
+    assert matches(ledger, server)
+    assert {line.basis for line in ledger.receipt.lines} == {"measured"}
+
+
 def test_settings_made_after_guarding_count(server: CountingServer) -> None:
     """A copy of a guarded model with another setting stays guarded, and uses the setting."""
     ledger = Ledger(Budget(tokens=10_000))
@@ -758,16 +768,16 @@ async def test_a_model_without_asynchronous_methods_is_charged_once() -> None:
 
 
 def test_what_wraps_a_model_is_refused_with_the_cure(server: CountingServer) -> None:
-    """A binding and a configurable model say what to guard instead."""
-    from langchain.chat_models import init_chat_model
-
+    """A binding, a chain and a name say what to guard instead."""
     ledger = Ledger(Budget(tokens=1))
+    plain: Any = server.model()
     with pytest.raises(TypeError, match=r"guard\(model, ledger\)\.bind_tools"):
-        guard(server.model().bind(stop=["x"]), ledger)  # type: ignore[type-var]  # what is tested
-    with pytest.raises(TypeError, match="without configurable_fields"):
-        guard(init_chat_model(configurable_fields=("model",)), ledger)  # type: ignore[type-var]  # what is tested
+        guard(plain.bind(stop=["x"]), ledger)
+    with pytest.raises(TypeError, match=r"guard_all\(it, ledger\)"):
+        guard(plain.with_retry(), ledger)
+    name: Any = "gpt-4o"
     with pytest.raises(TypeError, match="not str"):
-        guard("gpt-4o", ledger)  # type: ignore[type-var]  # what is tested
+        guard(name, ledger)
 
 
 @pytest.mark.parametrize("options", [{"max_output": 0}, {"min_output": 0}, {"wait": -1}])
@@ -789,7 +799,7 @@ def test_dollars_without_a_price_are_refused(server: CountingServer) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        {"input": [HumanMessage([{"type": "image_url", "image_url": {"url": "http://x/y.png"}}])]},
+        {"input": [HumanMessage([{"type": "input_audio", "input_audio": {"data": "UklG"}}])]},
         {"input": "hello", "tools": [{"type": "web_search_preview"}]},
         {"input": "hello", "previous_response_id": "r1"},
         {"input": "hello", "web_search_options": {"search_context_size": "high"}},
@@ -797,7 +807,7 @@ def test_dollars_without_a_price_are_refused(server: CountingServer) -> None:
     ],
 )
 def test_a_prompt_without_a_bound_is_not_sent(server: CountingServer, call: dict[str, Any]) -> None:
-    """Images, tools at the provider and conversations kept there cannot be counted before."""
+    """Sounds, tools at the provider and conversations kept there cannot be counted before."""
     ledger = Ledger(Budget(tokens=10_000))
     with pytest.raises(UnboundedInput):
         guard(server.model(), ledger).invoke(**call)

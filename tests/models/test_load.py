@@ -42,7 +42,7 @@ def test_hosted_models_are_loaded_by_provider(monkeypatch: pytest.MonkeyPatch) -
         ("local:/no/such.gguf", "no model at /no/such.gguf"),
         ("nosuch:thing", "knows no provider 'nosuch': give local"),
         ("fireworks:x", "pip install langchain-fireworks$"),
-        ("bedrock_converse:x", "pip install langchain-aws$"),
+        ("nvidia:x", "pip install langchain-nvidia-ai-endpoints$"),
         ("openai:gpt-4.1-mini", "set the environment variable OPENAI_API_KEY$"),
         ("x" * 5_000 + "\n:y", "knows no provider 'xxx"),
     ],

@@ -21,9 +21,9 @@ from langchain_core.messages import (
 )
 
 from shoestring.budget import Budget, Ledger, MemoryStore
+from shoestring.budget.extras import MissingExtra
 from shoestring.models import guard, local
 from shoestring.models.counting import TokenCounter, counter_for
-from shoestring.models.extras import MissingExtra
 from shoestring.models.gguf import ModelFileError
 from shoestring.models.local import ContextOverflow, LocalChatModel, packaged_model
 from shoestring.models.local_engine import Engine, Event, Finish, Job

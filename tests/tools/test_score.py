@@ -82,6 +82,26 @@ def test_log_lines_that_tell_of_a_failure() -> None:
     assert int(score(texts, "Why did the build fail?", 400).values.argmax()) == 120
 
 
+def test_the_output_above_a_failed_status_explains_it() -> None:
+    """What a step printed before its failed status counts; what reports no failure does not."""
+    lines = [f"installing package {i}" for i in range(50)]
+    lines[20] = "Tests run: 9, Failures: 0, Errors: 0"
+    lines[29:31] = ["unformatted: notes.css", 'The command "lint" exited with 1.']
+    lines[40] = 'The command "clean" exited with 0.'
+    values = score_lines(lines)
+    assert int(values.argmax()) == 30
+    assert values[29] > values[31] > 0
+    assert values[29] > max(values[20], values[40])
+
+
+def test_a_stack_trace_stays_together() -> None:
+    """The lines of a trace keep the weight of the error they belong to, however long it is."""
+    trace = ["Traceback (most recent call last):", *(f"  at step {i}" for i in range(40))]
+    lines = ["loaded"] * 60 + trace + ["loaded"] * 300
+    values = score_lines(lines)
+    assert values[60 + 35] > 2 * values[50]
+
+
 def test_a_question_about_a_log_line_finds_it() -> None:
     """A question that names what it wants is answered by words, not by error signs."""
     values = score([Text("", log(), lines=True)], "what happened in step 77?", 400).values

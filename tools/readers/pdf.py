@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from shoestring.models.extras import require
+from shoestring.budget.extras import require
 from shoestring.tools.readers.errors import UnreadableFile
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shoestring.budget.extras import require
 from shoestring.models import MissingExtra
-from shoestring.models.extras import require
 
 if TYPE_CHECKING:
     from pathlib import Path

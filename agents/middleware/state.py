@@ -1,0 +1,20 @@
+"""What a run keeps in the agent's state: plain data, and never a ledger."""
+
+# LangGraph and deepagents resolve these annotations: no name here may be for type checkers alone.
+from typing import Annotated, Any, NotRequired
+
+from langchain.agents.middleware.types import AgentState, PrivateStateAttr
+
+
+class RunState(AgentState[Any]):
+    """The agent's state, with the run's account beside its messages.
+
+    Attributes:
+        ledger_id: The ledger that pays for this run.
+        budget_run: Which run of the thread this is, from 1.
+        stopped_by: The cap that ended the run, or "closed"; None while it goes on.
+    """
+
+    ledger_id: NotRequired[Annotated[str, PrivateStateAttr]]
+    budget_run: NotRequired[Annotated[int, PrivateStateAttr]]
+    stopped_by: NotRequired[Annotated[str | None, PrivateStateAttr]]

@@ -1,0 +1,96 @@
+"""How things stood in a Redis server, as its script tells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shoestring.budget.rows import dump_budget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shoestring.budget.account import Account
+
+encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account.
+
+    Attributes:
+        up: The key of its parent; None in a root.
+        state: Its figures but for the sums, as `StoredAccount.load` takes them.
+        sums: Those, as `guards.put_sums` takes them.
+    """
+
+    up: int | None
+    id: str
+    name: str
+    budget: str | None
+    set_aside: bool
+    state: str
+    sums: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was asked for, as it stood at one instant.
+
+    Attributes:
+        seen: That instant, or the last change if that was later by the clock of its time.
+        root: The key of the tree's root.
+        accounts: By key; parents may come after their children.
+        entries: Requests and notes as text, by account and place.
+        counts: How often tool calls were made, by account and call.
+        owners: Whose the open holds are, by account and place, if that was asked for.
+        found: The key that was looked for by id.
+    """
+
+    seen: float
+    root: int
+    accounts: dict[int, AccountRow]
+    entries: dict[tuple[int, int], str]
+    counts: dict[tuple[int, str], int]
+    owners: dict[tuple[int, int], str]
+    found: int | None
+
+
+def read_rows(reply: Sequence[Any]) -> Rows:
+    """Return the rows of a reply.
+
+    Raises:
+        ValueError, TypeError: If they make no sense.
+    """
+    seen, root, accounts, entries, counts, owners, *found = reply
+    held = iter(owners)
+    return Rows(
+        float(seen),
+        int(root),
+        {int(row[0]): _account(row) for row in accounts},
+        {(int(key), int(place)): text.decode() for key, place, text in entries},
+        {(int(key), call.decode()): int(count) for key, call, count in counts},
+        {_place(member): name.decode() for member, name in zip(held, held, strict=True)},
+        int(found[0]) if found else None,
+    )
+
+
+def _account(row: Sequence[Any]) -> AccountRow:
+    _, up, meta, state, sums = row
+    id_, name, budget, set_aside = json.loads(meta)
+    figures = tuple(int(figure) for figure in sums.split(b","))
+    return AccountRow(
+        int(up) if up else None, id_, name, budget, set_aside, state.decode(), figures
+    )
+
+
+def _place(member: bytes) -> tuple[int, int]:
+    key, place = member.split(b":")
+    return int(key), int(place)
+
+
+def dump_meta(account: Account) -> str:
+    """Return what never changes of an account as text."""
+    return encode([account.id, account.name, dump_budget(account.budget), account.set_aside])
