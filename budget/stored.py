@@ -96,7 +96,7 @@ class StoredTree(Tree):
             ValueError: If the store holds a ledger of that id.
         """
         tree = cls(store, id, name, budget)
-        tree._step(lambda work: work.insert(tree.root))
+        tree._transact(lambda work: work.insert(tree.root))
         return tree
 
     @classmethod
@@ -123,7 +123,7 @@ class StoredTree(Tree):
             work.begin(tree.root, looks=True)
             return work.account(place.key)
 
-        account = tree._step(step)
+        account = tree._transact(step)
         tree.bury(account)
         return tree, account
 
@@ -168,13 +168,13 @@ class StoredTree(Tree):
                 self._work = None
             return result, error, self._reached
 
-        result, error, reached = self._step(step)
+        result, error, reached = self._transact(step)
         tell(reached)
         if error is not None:
             raise error
         return cast("T", result)
 
-    def _step(self, run: Callable[[Work], T]) -> T:
+    def _transact(self, run: Callable[[Work], T]) -> T:
         session = self._store.session
         return session.step(self, run)  # pyright: ignore[reportArgumentType]  one class, seen under two paths
 
