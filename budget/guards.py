@@ -106,18 +106,18 @@ class NotedSum:
 class Guards:
     """The sums of the accounts of one step, and what it relies on of them."""
 
-    __slots__ = ("_armed", "_form", "_most")
+    __slots__ = ("_armed", "_most", "_place")
 
     def __init__(self) -> None:
         # The accounts, with the forms of their sums.
         self._armed: list[tuple[Account, list[int]]] = []
-        self._form = 1
+        self._place = 0
         self._most: dict[int, int] = {}
 
     def arm(self, account: Account, sums: list[int]) -> None:
         """Put noted sums in the place of those integers, which are the account's."""
-        forms = [self._form << place * _DIGIT for place in range(len(sums))]
-        self._form <<= len(sums) * _DIGIT
+        forms = _forms(self._place, len(sums))
+        self._place += len(sums)
         self._armed.append((account, forms))
         noted: list[Any] = [
             NotedSum(form, 0, value, self._most) for form, value in zip(forms, sums, strict=True)
@@ -155,6 +155,12 @@ class Guards:
 
 
 @lru_cache(maxsize=1024)
+def _forms(place: int, count: int) -> list[int]:
+    """Return the forms of so many sums, of which the first has that place."""
+    return [1 << (place + offset) * _DIGIT for offset in range(count)]
+
+
+@lru_cache(maxsize=1024)
 def _variables(form: int) -> tuple[int, ...]:
     found: list[int] = []
     place = 1
@@ -186,16 +192,18 @@ def put_sums(account: Account, sums: Iterable[int]) -> None:
     Raises:
         ValueError: If they are too few or too many.
     """
-    a, b, c, d, e, f, g, h, *rest = sums
-    account.restore((a, b, c, d, e, f, g, h))
+    figures = tuple(sums)
+    account.restore(figures[:8])  # type: ignore[arg-type]  # too few are a ValueError
+    rest = figures[8:]
     if account.window is not None:
-        a, b, c, d, e, f, g, h, *rest = rest
-        account.window.past.restore((a, b, c, d, e, f, g, h))
-        a, b, c, d, *rest = rest
+        account.window.past.restore(rest[:8])  # type: ignore[arg-type]  # as above
+        a, b, c, d = rest[8:12]
         account.window.own = (a, b, c, d)
+        rest = rest[12:]
     if account.reserve is not None:
         price, money, *_ = account.reserve.state()
-        a, b, c, d, e, f, *rest = rest
+        a, b, c, d, e, f = rest[:6]
         account.reserve.restore(price, money, (a, b, c), (d, e, f))
+        rest = rest[6:]
     if rest:
         raise ValueError("more figures than an account has")

@@ -12,13 +12,14 @@ from shoestring.budget import errors
 from shoestring.budget.guards import Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
-from shoestring.budget.redis_script import DISCARD, HELLO, PLACES, SCHEMA, STEP
+from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, PLACES, SCHEMA, TELL
 from shoestring.budget.redis_work import Again, Asked, RedisWork
 from shoestring.budget.session import Place, Session, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from shoestring.budget.redis_commit import Arg, Commit
     from shoestring.budget.redis_wire import Wire
     from shoestring.budget.stored import StoredTree
     from shoestring.budget.timeline import ServerClock, Timeline
@@ -117,11 +118,11 @@ class RedisSession(Session):
         work = RedisWork(tree, self._timeline, asked, self._fetch)
         try:
             result = run(work)
-            request = work.commit()
-            if request is None:
+            commit = work.commit()
+            if commit is None:
                 done.append(result)
                 return False
-            reply = self._commit(request, claim=claim)
+            reply = self._keep(commit, claim=claim)
         except (Again, Unfollowed, TypeError) as error:
             work.undo()
             if not isinstance(error, Again):
@@ -153,12 +154,9 @@ class RedisSession(Session):
                 f"{self._name}: the answer to a step was lost, and the server does not know of it "
                 f"any more: it may have been kept or not"
             )
-        asked.plain = False
-        if status == b"stale":
-            asked.rows = self._rows(reply)
-            return True
-        asked.rows = None
-        return False
+        asked.plain, asked.fetch, asked.rows = False, True, None
+        # Or it is claimed by another.
+        return status == b"stale"
 
     # Looking.
 
@@ -192,27 +190,42 @@ class RedisSession(Session):
         except (ValueError, TypeError) as error:
             raise self.damaged() from error
 
-    def _commit(self, request: dict[str, Any], *, claim: bool) -> list[Any]:
+    def _keep(self, commit: Commit, *, claim: bool) -> list[Any]:
+        """Return what became of a commit, though the connection may be lost in between."""
         if self._read_only:
             raise errors.StoreReadOnly(
                 f"{self._name} were opened to be looked at: "
                 f"spend through RedisStore(url), without read_only=True"
             )
         self._nonce += 1
-        return self._ask({**request, "session": self._id, "nonce": self._nonce, "claim": claim})
+        how = "c" if claim else ""
+        args = commit.args(self._id, self._nonce, how)
+        again = commit.args(self._id, self._nonce, how + "a")
+        return self._timed(KEEP, args, again)
 
     def _ask(self, request: dict[str, Any]) -> list[Any]:
-        """Return what the script answers, though the connection may be lost in between."""
-        request.setdefault("now", self._timeline.now())
+        """Return how things stand, of all that is asked for."""
+        args = (encode({**request, "now": self._timeline.now()}),)
+        return self._timed(TELL, args, args)
+
+    def _timed(self, script: str, args: Sequence[Arg], again: Sequence[Arg]) -> list[Any]:
+        """Return what a script answers, the server's time first, which is taken note of.
+
+        Args:
+            script: The script.
+            args: What it is given.
+            again: What instead, where an answer may have been lost.
+        """
+
+        def lost() -> None:
+            nonlocal args
+            args = again
 
         def ask() -> list[Any]:
             asked = time.monotonic()
-            reply = self._wire.run(STEP, encode(request))
+            reply = self._wire.run(script, *args)
             self._clock.heard(int(reply[1]) + int(reply[2]) / 1e6, asked)
             return reply
-
-        def lost() -> None:
-            request["again"] = True
 
         return self._patiently(ask, lost)
 

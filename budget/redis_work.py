@@ -10,7 +10,8 @@ from shoestring.budget.errors import not_found
 from shoestring.budget.guards import Guards, put_sums, sums_of
 from shoestring.budget.loops import REMEMBERED
 from shoestring.budget.record import NOTHING, Origin, Record
-from shoestring.budget.redis_rows import dump_meta, encode
+from shoestring.budget.redis_commit import Commit, account_args, guard_args, new_args
+from shoestring.budget.redis_rows import encode
 from shoestring.budget.rows import (
     StoredAccount,
     StoredRecord,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from shoestring.budget.account import Account
     from shoestring.budget.receipt import ReceiptLine
+    from shoestring.budget.redis_commit import Arg
     from shoestring.budget.redis_rows import AccountRow, Rows
     from shoestring.budget.stored import StoredTree
     from shoestring.budget.timeline import Timeline
@@ -82,7 +84,7 @@ class RedisWork:
     """What one try of a step has loaded, and what it wants kept.
 
     It starts from what this process saw last. What is granted there says what it relied on
-    (`sums`), and the server keeps it if that holds; so most steps take one round trip, and clients
+    (`guards`), and the server keeps it if that holds; so most steps take one round trip, and clients
     that share a ledger do not get in each other's way. What is refused, or changes nothing, is
     looked at again with rows fetched for it: a refusal is never out of date.
     """
@@ -113,9 +115,7 @@ class RedisWork:
         self._new: StoredAccount | None = None
         self._counts: dict[tuple[int, str], int] = {}
         self._cleared: dict[int, None] = {}
-        # What is to be kept of accounts and entries, and their texts once it is.
-        self._account_rows: list[list[Any]] = []
-        self._entry_rows: list[list[Any]] = []
+        # The texts of accounts and entries once it is kept.
         self._texts: list[tuple[StoredAccount | StoredRecord, str]] = []
 
     # Loading.
@@ -154,10 +154,10 @@ class RedisWork:
     def _know(self, account: StoredAccount, row: AccountRow | None) -> None:
         """Take an account into the step, as it is told or as it was last seen."""
         if row is not None:
-            self._load(account, row.state)
             try:
+                account.load_rest(row.state)
                 put_sums(account, row.sums)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise self._tree.damaged() from error
         self._accounts[account.key] = account
         self._before[account.key] = sums = sums_of(account)
@@ -193,9 +193,9 @@ class RedisWork:
         # Growing in a later window alone moves it in time.
         return other.at == record.at or bool(record.origin.account.renewing)
 
-    def _load(self, thing: StoredAccount | StoredRecord, text: str) -> None:
+    def _load(self, record: StoredRecord, text: str) -> None:
         try:
-            thing.load(text)
+            record.load(text)
         except (ValueError, TypeError) as error:
             raise self._tree.damaged() from error
 
@@ -363,54 +363,77 @@ class RedisWork:
         self._new = account
 
     def save(self, now: float, seq: int, *, refused: bool) -> None:
-        """Put together what has changed, and what that relies on."""
+        """Take note that the step is over; where it ends in a refusal, only once that is certain."""
         _ = now, seq
         asked = self._asked
         if refused and not asked.plain:
             # To be seen with rows fetched for it, and then with figures that can be told.
             asked.fetch, asked.plain = True, asked.rows is not None
             raise Again
-        self._save_accounts()
-        self._save_entries()
-        changed = any(row[2] or row[4] for row in self._account_rows) or self._counts
-        if not (changed or self._entry_rows or self._new):
-            self._account_rows.clear()
-            if asked.rows is None and not self._final():
-                raise asked.again()
 
-    def _save_accounts(self) -> None:
+    def commit(self) -> Commit | None:
+        """Return what has changed, and what that relies on; None if nothing has."""
+        asked = self._asked
+        accounts, changed = self._account_args()
+        entries = self._entry_args()
+        if changed or entries or self._new or self._counts:
+            how = ("s" if asked.rows is not None else "") + ("w" if asked.plain else "")
+            guards = guard_args(self._guards)
+            return Commit(self._root, self._now, how, self._rare(), guards, accounts, entries)
+        if asked.rows is None and not self._final():
+            raise asked.again()
+        return None
+
+    def _account_args(self) -> tuple[list[Arg], bool]:
         moved = None if self._guards is None else self._guards.disarm()
+        args: list[Arg] = []
+        changed = False
         for index, (key, account) in enumerate(self._accounts.items()):
-            if moved is None:
-                was, sums = self._before[key], sums_of(account)
-                of_sums: list[Any] = [_written(was), sums != was and _written(sums)]
-            else:
-                sums, changes = moved[index]
-                of_sums = [len(sums), any(changes) and changes]
-            text = _without_sums(account, sums)
-            changed = text != account.saved and text
-            self._account_rows.append([key, account.saved, changed, *of_sums])
-            self._texts.append((account, text))
+            rest = account.dump_rest()
+            own, moves = account_args(
+                account, rest, self._before[key], None if moved is None else moved[index]
+            )
+            args += own
+            changed = changed or moves
+            self._texts.append((account, rest))
+        return args, changed
 
-    def _save_entries(self) -> None:
+    def _entry_args(self) -> list[Arg]:
         me = owner.myself()
+        args: list[Arg] = []
         for record in self._records.values():
             text = record.dump()
             if text != record.saved:
                 key = cast("StoredAccount", record.origin.account).key
-                deadline = record.open and record.deadline
-                self._entry_rows.append([key, record.seq, record.saved, text, deadline, me])
+                deadline = repr(record.deadline) if record.open else ""
+                args += (key, record.seq, record.saved or "", text, deadline, me)
                 self._texts.append((record, text))
         for record in self._dropped:
             key = cast("StoredAccount", record.origin.account).key
-            self._entry_rows.append([key, record.seq, record.saved, False, False, me])
+            args += (key, record.seq, record.saved or "", "", "", me)
         for account, entry in self._added:
             if isinstance(entry, StoredRecord):
-                text, deadline = entry.dump(), entry.deadline
+                text, deadline = entry.dump(), repr(entry.deadline)
                 self._texts.append((entry, text))
             else:
-                text, deadline = entry, False
-            self._entry_rows.append([account.key, 0, False, text, deadline, me])
+                text, deadline = entry, ""
+            args += (account.key, 0, "", text, deadline, me)
+        return args
+
+    def _rare(self) -> str:
+        """Return what few steps want kept."""
+        rare: dict[str, Any] = {}
+        if self._new is not None:
+            rare["new"] = new_args(self._new)
+        if self._cleared:
+            rare["clear"] = list(self._cleared)
+        rows = self._asked.rows
+        if self._counts and rows is not None:
+            rare["counts"] = [
+                (key, call, key not in self._cleared and rows.counts[key, call], n, REMEMBERED)
+                for (key, call), n in self._counts.items()
+            ]
+        return encode(rare) if rare else ""
 
     def _final(self) -> bool:
         """Whether the request that is asked about can never change again."""
@@ -418,43 +441,6 @@ class RedisWork:
         if record is None or record.open:
             return False
         return record.outcome is None or record.outcome[1] == "measured"
-
-    def commit(self) -> dict[str, Any] | None:
-        """Return what the script is asked to keep, and to tell if it does not; None if nothing."""
-        if not (self._account_rows or self._entry_rows or self._new):
-            return None
-        asked = self._asked
-        commit: dict[str, Any] = {
-            "accounts": self._account_rows,
-            "guards": [] if self._guards is None else self._guards.rows(),
-            "entries": self._entry_rows,
-            "swept": asked.rows is not None,
-            "whole": asked.plain,
-        }
-        if self._new is not None:
-            commit["new"] = self._new_row(self._new)
-        if self._cleared:
-            commit["clear"] = list(self._cleared)
-        if self._counts and asked.rows is not None:
-            commit["counts"] = [
-                (
-                    key,
-                    call,
-                    key not in self._cleared and asked.rows.counts[key, call],
-                    n,
-                    REMEMBERED,
-                )
-                for (key, call), n in self._counts.items()
-            ]
-        return {"now": self._now, **asked.request(self._root), "commit": commit}
-
-    @staticmethod
-    def _new_row(account: StoredAccount) -> list[str]:
-        parent = cast("StoredAccount | None", account.parent)
-        up = "" if parent is None else str(parent.key)
-        sums = sums_of(account)
-        state = _without_sums(account, sums)
-        return [encode(account.id), up, dump_meta(account), state, _written(sums)]
 
     @property
     def new_id(self) -> str:
@@ -476,29 +462,18 @@ class RedisWork:
             if isinstance(entry, StoredRecord):
                 entry.seq = seq + offset
         if self._new is not None:
-            new = self._new
-            new.key, new.saved = key, _without_sums(new, sums_of(new))
+            self._new.key, self._new.saved = key, self._new.dump_rest()
 
     def undo(self) -> None:
         """Put back into memory what was known before."""
-        things: list[StoredAccount | StoredRecord] = [*self._accounts.values()]
-        for thing in (*things, *self._records.values(), *self._dropped):
-            text, thing.saved = thing.saved, None
+        for key, account in self._accounts.items():
+            text, account.saved = account.saved, None
             if text is not None:
-                thing.load(text)
-        for key, sums in self._before.items():
-            put_sums(self._accounts[key], sums)
+                account.load_rest(text)
+            put_sums(account, self._before[key])
+        for record in (*self._records.values(), *self._dropped):
+            text, record.saved = record.saved, None
+            if text is not None:
+                record.load(text)
         if self._asking is not None:
             self._asking.seq = 0
-
-
-def _without_sums(account: StoredAccount, sums: list[int]) -> str:
-    """Return an account's figures as text, with nought for those sums, which it has."""
-    put_sums(account, [0] * len(sums))
-    text = account.dump()
-    put_sums(account, sums)
-    return text
-
-
-def _written(sums: list[int]) -> str:
-    return ",".join(map(str, sums))
