@@ -17,7 +17,7 @@ from shoestring.models.prices import Price, UnknownPrice, price_of
 from shoestring.models.prompting import count_prompt, least_tokens
 from shoestring.models.refusals import never_connected, was_refused
 from shoestring.models.usage import answered_by, finished, measured, parts, token_usage, truncated
-from shoestring.models.watching import Watch, said
+from shoestring.models.watching import Told, Watch, said
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -75,6 +75,7 @@ class Dispatch:
     counter: TokenCounter = field(init=False)
     output: int = field(default=0, init=False)
     watch: Watch | None = field(default=None, init=False)
+    told: Told = field(default_factory=Told, init=False)
     passed: bool = field(default=False, init=False)
     named: str = field(default="", init=False)
     seen: UsageMetadata | None = field(default=None, init=False)
@@ -82,6 +83,7 @@ class Dispatch:
     answered: bool = field(default=False, init=False)
     reported: bool = field(default=False, init=False)
     garbled: bool = field(default=False, init=False)
+    settled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Read the caller's limits out of the call and count its prompt.
@@ -216,15 +218,29 @@ class Dispatch:
         for usage in reports:
             self.saw_usage(usage)
 
-    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> None:
-        """Take note of one event of LangChain's streaming protocol.
+    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> Mapping[str, Any]:
+        """Take note of one event of LangChain's streaming protocol; returns what to pass on.
 
-        The last one has the usage and settles: who reads the stream asks for no more after it.
+        The last one settles: who reads the stream asks for no more after it. `passed` says
+        afterwards that the stream wrote more than its limit and is to be closed.
         """
         self.saw_usage(event.get("usage"))
-        if event.get("event") == "message-finish":
+        self.passed = self.watch is not None and self.watch.passed(self.told.by(event))
+        if event.get("event") == "error":
+            self._settle(hold, "ended by an error in the stream: its cost is unknown")
+        elif event.get("event") == "message-finish":
+            report = event.get("metadata") or {}
+            self.named = answered_by(report)
             self.complete = True
             self._settle(hold, _NO_USAGE)
+            if truncated(report):
+                return {**event, "metadata": {**report, "truncated": True}}
+        return event
+
+    def cut_event(self, hold: Hold) -> Mapping[str, Any]:
+        """Settle a stream of events that was cut at its hold; returns the one that ends it."""
+        self._settle(hold, _CUT)
+        return {"event": "message-finish", "metadata": {"truncated": True}}
 
     def saw_usage(self, usage: UsageMetadata | None) -> None:
         """Add a report of usage; a stream may send several, which add up."""
@@ -266,6 +282,9 @@ class Dispatch:
 
     def _settle(self, hold: Hold, otherwise: str) -> None:
         """Charge what the provider reported, or else the whole hold."""
+        if self.settled:
+            return
+        self.settled = True
         usage = measured(self.seen) if self.complete and not self.garbled else None
         if usage is None:
             hold.settle(hold.bound, basis="presumed", detail=otherwise)
