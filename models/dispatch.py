@@ -13,7 +13,7 @@ from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
 from shoestring.models.boundless import added_by_provider
 from shoestring.models.counting import TokenCounter, counter_for
 from shoestring.models.limits import Limits, set_limit, take_limits
-from shoestring.models.prices import Price, UnknownPrice, price_of
+from shoestring.models.prices import Price, UnknownPrice, listed_name, price_named
 from shoestring.models.prompting import count_prompt, least_tokens
 from shoestring.models.refusals import never_connected, was_refused
 from shoestring.models.usage import answered_by, finished, measured, parts, token_usage, truncated
@@ -97,7 +97,7 @@ class Dispatch:
         """
         names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
-        self.price = self.terms.price or price_of(self.model, self.arguments)
+        self.price = self.terms.price or price_named(self.model, self.arguments, names)
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
         provider = self.terms.provider
@@ -122,7 +122,7 @@ class Dispatch:
             self.messages,
             self.counter,
             provider=provider,
-            name=self.name,
+            name=listed_name(self.model, names),
             model=self.model,
             arguments=self.arguments,
         )
@@ -304,7 +304,9 @@ class Dispatch:
     def _stand_in(self) -> str:
         """Who answered, where it was not the model that was asked, whose price was charged."""
         asked = self.name.rpartition("/")[2].removesuffix("-latest")
-        return f"answered by {self.named}" if self.named and asked not in self.named else ""
+        # On Bedrock the maker's name stands before the model's: "anthropic.claude-…".
+        same = asked in self.named or f".{self.named}" in asked
+        return f"answered by {self.named}" if self.named and not same else ""
 
     def _settle_error(
         self, hold: Hold, error: BaseException, handled: BaseException | None

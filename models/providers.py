@@ -43,7 +43,7 @@ class Provider:
         transport: The argument that holds options of the HTTP request.
         clients: Attributes that hold a client which retries by itself, to be replaced by one that
             does not.
-        lazy_clients: Attributes in which such a client is kept once it was built.
+        lazy_clients: Attributes in which such a client, or what it is built of, is kept once it was used.
         timeout: The argument that limits the seconds of one request, and the model's field for it.
         server_state: Arguments and fields that add to the prompt what is kept at the provider.
         searchers: Parts of names of models that add to the prompt what they find.
@@ -134,7 +134,7 @@ PROVIDERS: tuple[Provider, ...] = (
         output_keys=frozenset({"max_tokens", "max_tokens_to_sample"}),
         merging=frozenset({"model_kwargs", "extra_body"}),
         fields={"max_retries": 0, "stream_usage": True},
-        lazy_clients=("_client", "_async_client"),
+        lazy_clients=("_client", "_async_client", "_client_params"),
         timeout=("timeout", "default_request_timeout"),
         server_state=frozenset({"mcp_servers", "container", "reuse_last_container"}),
         thinking=_EFFORT | {"thinking", "effort"},
@@ -244,6 +244,19 @@ PROVIDERS: tuple[Provider, ...] = (
 )
 
 
+# Classes that cannot be held to a limit soundly, and what does the same and can.
+_INSTEAD = {
+    # Each maker's model has a body of its own behind InvokeModel, some with no limit that
+    # langchain-aws could set, and prompts are built from templates that are not seen here.
+    "langchain_aws.chat_models.bedrock.ChatBedrock": (
+        "use ChatBedrockConverse, which takes the same model ids and keys"
+    ),
+    "langchain_aws.chat_models.bedrock_nova_sonic.ChatBedrockNovaSonic": (
+        "use ChatBedrockConverse with a model that is spoken to in text"
+    ),
+}
+
+
 def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provider:
     """The entry for a chat model.
 
@@ -265,6 +278,10 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
         ),
         None,
     )
+    if found is None and output_field is None:
+        for name, cure in _INSTEAD.items():
+            if name in names:
+                raise UnknownProvider(f"cannot limit the answers of {type(model).__name__}: {cure}")
     fields = type(model).model_fields
     limit = output_field or (found.output_field if found else None)
     if limit is None or limit not in fields:
