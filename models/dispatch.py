@@ -13,6 +13,7 @@ from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
 from shoestring.models.boundless import added_by_provider
 from shoestring.models.counting import TokenCounter, counter_for
 from shoestring.models.limits import Limits, set_limit, take_limits
+from shoestring.models.media import has_sound
 from shoestring.models.prices import Price, UnknownPrice, listed_name, price_named
 from shoestring.models.prompting import count_prompt, least_tokens
 from shoestring.models.refusals import never_connected, was_refused
@@ -71,6 +72,7 @@ class Dispatch:
     price: Price | None = field(init=False)
     added: Amount = field(init=False)
     prompt: int = field(init=False)
+    sounds: int = field(init=False)
     limits: Limits = field(init=False)
     counter: TokenCounter = field(init=False)
     output: int = field(default=0, init=False)
@@ -97,7 +99,9 @@ class Dispatch:
         """
         names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
-        self.price = self.terms.price or price_named(self.model, self.arguments, names)
+        self.price = self.terms.price or price_named(
+            self.model, self.arguments, names, sounds=has_sound(self.messages)
+        )
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
         provider = self.terms.provider
@@ -118,7 +122,7 @@ class Dispatch:
         )
         self._refuse_hopeless()
         self.counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
-        self.prompt = count_prompt(
+        self.prompt, self.sounds = count_prompt(
             self.messages,
             self.counter,
             provider=provider,
@@ -294,12 +298,24 @@ class Dispatch:
                 input_tokens=usage["input_tokens"],
                 output_tokens=usage["output_tokens"],
                 # What tools at the provider cost beside their tokens, no report says.
-                nanodollars=self.added.nanodollars + (self.price.cost(usage) if self.price else 0),
+                nanodollars=self.added.nanodollars + self._cost(usage),
                 calls=1,
             ),
             basis="measured",
             detail="; ".join(part for part in (parts(usage), self._stand_in()) if part),
         )
+
+    def _cost(self, usage: UsageMetadata) -> int:
+        """What the provider bills for what it reported; sounds at their rate, also where it told none."""
+        if self.price is None:
+            return 0
+        if self.sounds:
+            heard: Any = {"audio": min(self.sounds, usage["input_tokens"])}
+            usage = {
+                **usage,
+                "input_token_details": heard | (usage.get("input_token_details") or {}),
+            }
+        return self.price.cost(usage)
 
     def _stand_in(self) -> str:
         """Who answered, where it was not the model that was asked, whose price was charged."""

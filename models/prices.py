@@ -16,6 +16,7 @@ from shoestring.models.usage import is_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from genai_prices.types import ModelInfo, ModelPrice
     from langchain_core.language_models import BaseChatModel
@@ -213,9 +214,13 @@ def price_of(model: BaseChatModel, call: Mapping[str, Any] | None = None) -> Pri
 
 
 def price_named(
-    model: BaseChatModel, call: Mapping[str, Any], names: LangSmithParams
+    model: BaseChatModel,
+    call: Mapping[str, Any],
+    names: LangSmithParams,
+    *,
+    sounds: bool = False,
 ) -> Price | None:
-    """The same, of a model whose names for LangSmith are known."""
+    """The same, of a model whose names for LangSmith are known, for a prompt with or without sounds."""
     if getattr(model, "free_of_charge", False) is True:
         return Price(0, 0)
     found = _listed(model, names)
@@ -226,7 +231,10 @@ def price_named(
     rates = [found.get_prices(now), found.get_prices(now + _LONGEST_CALL)]
     if any(tier not in (None, "default", "standard", "flex") for tier in tiers):
         rates += [variant.prices for variant in found.price_variants or ()]
-    return _dearest(_Same(found), tuple(map(_Same, rates)))
+    # The list has models that speak at the price of writing alone, which is a thirtieth of theirs.
+    if "-audio" in found.id and not any(rate.input_audio_mtok for rate in rates):
+        return None
+    return _dearest(_Same(found), tuple(map(_Same, rates)), sounds=sounds)
 
 
 def listed_name(model: BaseChatModel, names: LangSmithParams) -> str:
@@ -287,9 +295,10 @@ class _Same:
 
 # The list is read once for the rates that apply: which those are is asked at each call.
 @lru_cache(maxsize=1_024)
-def _dearest(found: _Same, rates: tuple[_Same, ...]) -> Price | None:
+def _dearest(found: _Same, rates: tuple[_Same, ...], *, sounds: bool = False) -> Price | None:
     prices: list[ModelPrice] = [one.it for one in rates]
-    lines = [line for one in prices for line in _lines(one)]
+    read = {"text", "image", "audio"} if sounds else {"text", "image"}
+    lines = [line for one in prices for line in _lines(one, read)]
     starts = sorted({start for _, start, _ in lines})
     totals = {
         (way, start): max((rate for w, at, rate in lines if w == way and at == start), default=None)
@@ -325,8 +334,13 @@ def _flat(rates: _Same) -> tuple[Decimal, Decimal, Decimal] | None:
     return cast("tuple[Decimal, Decimal, Decimal]", (*all_of_it[:2], request / 1_000))
 
 
-def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
-    """What a text call may meet: direction, prompt tokens above which it applies, and rate."""
+def _lines(rates: ModelPrice, read: AbstractSet[str]) -> Iterator[tuple[str, int, Decimal]]:
+    """What a call may meet: direction, prompt tokens above which it applies, and rate.
+
+    Args:
+        rates: The list's.
+        read: In what forms the prompt comes; a model may answer in any.
+    """
     from genai_prices.data_units import unit_data
 
     for unit in unit_data.values():
@@ -334,8 +348,7 @@ def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
         way = dimensions.get("direction")
         if dimensions.get("family") != "tokens" or way not in ("input", "output"):
             continue
-        # Only text and images are let in; a model may answer in any form.
-        if way == "input" and dimensions.get("modality", "text") not in {"text", "image"}:
+        if way == "input" and dimensions.get("modality", "text") not in read:
             continue
         rate = getattr(rates, unit["price_key"], None)
         if isinstance(rate, Decimal):
