@@ -13,11 +13,12 @@ from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
 from shoestring.models.boundless import added_by_provider
 from shoestring.models.counting import TokenCounter, counter_for
 from shoestring.models.limits import Limits, set_limit, take_limits
-from shoestring.models.prices import Price, UnknownPrice, price_of
+from shoestring.models.media import has_sound
+from shoestring.models.prices import Price, UnknownPrice, listed_name, price_named
 from shoestring.models.prompting import count_prompt, least_tokens
 from shoestring.models.refusals import never_connected, was_refused
 from shoestring.models.usage import answered_by, finished, measured, parts, token_usage, truncated
-from shoestring.models.watching import Watch, said
+from shoestring.models.watching import Told, Watch, said
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -71,10 +72,12 @@ class Dispatch:
     price: Price | None = field(init=False)
     added: Amount = field(init=False)
     prompt: int = field(init=False)
+    sounds: int = field(init=False)
     limits: Limits = field(init=False)
     counter: TokenCounter = field(init=False)
     output: int = field(default=0, init=False)
     watch: Watch | None = field(default=None, init=False)
+    told: Told = field(default_factory=Told, init=False)
     passed: bool = field(default=False, init=False)
     named: str = field(default="", init=False)
     seen: UsageMetadata | None = field(default=None, init=False)
@@ -82,6 +85,7 @@ class Dispatch:
     answered: bool = field(default=False, init=False)
     reported: bool = field(default=False, init=False)
     garbled: bool = field(default=False, init=False)
+    settled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Read the caller's limits out of the call and count its prompt.
@@ -95,7 +99,9 @@ class Dispatch:
         """
         names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
-        self.price = self.terms.price or price_of(self.model, self.arguments)
+        self.price = self.terms.price or price_named(
+            self.model, self.arguments, names, sounds=has_sound(self.messages)
+        )
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
         provider = self.terms.provider
@@ -116,11 +122,11 @@ class Dispatch:
         )
         self._refuse_hopeless()
         self.counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
-        self.prompt = count_prompt(
+        self.prompt, self.sounds = count_prompt(
             self.messages,
             self.counter,
             provider=provider,
-            name=self.name,
+            name=listed_name(self.model, names),
             model=self.model,
             arguments=self.arguments,
         )
@@ -216,15 +222,29 @@ class Dispatch:
         for usage in reports:
             self.saw_usage(usage)
 
-    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> None:
-        """Take note of one event of LangChain's streaming protocol.
+    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> Mapping[str, Any]:
+        """Take note of one event of LangChain's streaming protocol; returns what to pass on.
 
-        The last one has the usage and settles: who reads the stream asks for no more after it.
+        The last one settles: who reads the stream asks for no more after it. `passed` says
+        afterwards that the stream wrote more than its limit and is to be closed.
         """
         self.saw_usage(event.get("usage"))
-        if event.get("event") == "message-finish":
+        self.passed = self.watch is not None and self.watch.passed(self.told.by(event))
+        if event.get("event") == "error":
+            self._settle(hold, "ended by an error in the stream: its cost is unknown")
+        elif event.get("event") == "message-finish":
+            report = event.get("metadata") or {}
+            self.named = answered_by(report)
             self.complete = True
             self._settle(hold, _NO_USAGE)
+            if truncated(report):
+                return {**event, "metadata": {**report, "truncated": True}}
+        return event
+
+    def cut_event(self, hold: Hold) -> Mapping[str, Any]:
+        """Settle a stream of events that was cut at its hold; returns the one that ends it."""
+        self._settle(hold, _CUT)
+        return {"event": "message-finish", "metadata": {"truncated": True}}
 
     def saw_usage(self, usage: UsageMetadata | None) -> None:
         """Add a report of usage; a stream may send several, which add up."""
@@ -266,6 +286,9 @@ class Dispatch:
 
     def _settle(self, hold: Hold, otherwise: str) -> None:
         """Charge what the provider reported, or else the whole hold."""
+        if self.settled:
+            return
+        self.settled = True
         usage = measured(self.seen) if self.complete and not self.garbled else None
         if usage is None:
             hold.settle(hold.bound, basis="presumed", detail=otherwise)
@@ -275,17 +298,31 @@ class Dispatch:
                 input_tokens=usage["input_tokens"],
                 output_tokens=usage["output_tokens"],
                 # What tools at the provider cost beside their tokens, no report says.
-                nanodollars=self.added.nanodollars + (self.price.cost(usage) if self.price else 0),
+                nanodollars=self.added.nanodollars + self._cost(usage),
                 calls=1,
             ),
             basis="measured",
             detail="; ".join(part for part in (parts(usage), self._stand_in()) if part),
         )
 
+    def _cost(self, usage: UsageMetadata) -> int:
+        """What the provider bills for what it reported; sounds at their rate, also where it told none."""
+        if self.price is None:
+            return 0
+        if self.sounds:
+            heard: Any = {"audio": min(self.sounds, usage["input_tokens"])}
+            usage = {
+                **usage,
+                "input_token_details": heard | (usage.get("input_token_details") or {}),
+            }
+        return self.price.cost(usage)
+
     def _stand_in(self) -> str:
         """Who answered, where it was not the model that was asked, whose price was charged."""
         asked = self.name.rpartition("/")[2].removesuffix("-latest")
-        return f"answered by {self.named}" if self.named and asked not in self.named else ""
+        # On Bedrock the maker's name stands before the model's: "anthropic.claude-…".
+        same = asked in self.named or f".{self.named}" in asked
+        return f"answered by {self.named}" if self.named and not same else ""
 
     def _settle_error(
         self, hold: Hold, error: BaseException, handled: BaseException | None

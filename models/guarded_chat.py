@@ -120,8 +120,11 @@ def _stream_chat_model_events(
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         with closed_after(events):
             for event in events:
-                call.saw_event(event, hold)
-                yield event
+                yield call.saw_event(event, hold)
+                if call.passed:
+                    break
+        if call.passed:
+            yield call.cut_event(hold)
 
 
 async def _astream_chat_model_events(
@@ -134,8 +137,11 @@ async def _astream_chat_model_events(
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         async with aclosed_after(events):
             async for event in events:
-                call.saw_event(event, hold)
-                yield event
+                yield call.saw_event(event, hold)
+                if call.passed:
+                    break
+        if call.passed:
+            yield call.cut_event(hold)
 
 
 @contextmanager

@@ -102,6 +102,8 @@ def _stream(
             for chunk in chunks:
                 _saw_chunk(call, chunk)
                 yield chunk
+                if call.passed:
+                    break
 
 
 async def _astream(
@@ -119,6 +121,8 @@ async def _astream(
             async for chunk in chunks:
                 _saw_chunk(call, chunk)
                 yield chunk
+                if call.passed:
+                    break
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
@@ -145,16 +149,17 @@ def _saw(call: Dispatch, result: LLMResult) -> None:
 
 
 def _saw_chunk(call: Dispatch, chunk: GenerationChunk) -> None:
-    """Take note of one chunk of a stream."""
-    info = _mark(chunk)
+    """Take note of one chunk of a stream, which is to be closed where the call has passed its limit."""
+    call.passed = call.watch is not None and call.watch.passed(chunk.text)
+    info = _mark(chunk, cut=call.passed)
     call.saw_usage(token_usage(info))
     call.complete = finished(info) or call.complete
 
 
-def _mark(generation: Generation) -> dict[str, Any]:
+def _mark(generation: Generation, *, cut: bool = False) -> dict[str, Any]:
     """What is said of a completion, after marking there whether it was cut at its limit."""
     info = dict(generation.generation_info or {})
-    if truncated(info):
+    if cut or truncated(info):
         generation.generation_info = {**info, "truncated": True}
     return info
 

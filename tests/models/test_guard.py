@@ -7,7 +7,6 @@ import copy
 import pickle
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -114,29 +113,6 @@ class Streaming(Fake):
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._chunks():
             yield chunk
-
-
-class Events(Fake):
-    """Speaks LangChain's streaming protocol itself, past `_stream`."""
-
-    def _stream_chat_model_events(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> Iterator[dict[str, Any]]:
-        self.limits.append(self.max_tokens)
-        usage = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
-        yield {"event": "message-start", "id": "m"}
-        yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
-        delta = {"type": "text-delta", "text": "hi"}
-        yield {"event": "content-block-delta", "index": 0, "delta": delta}
-        block = {"type": "text", "text": "hi"}
-        yield {"event": "content-block-finish", "index": 0, "content": block}
-        yield {"event": "message-finish", "usage": usage}
-
-    async def _astream_chat_model_events(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncIterator[dict[str, Any]]:
-        for event in self._stream_chat_model_events(messages, stop, **kwargs):
-            yield event
 
 
 def on_fake(model: BaseChatModel, tokens: int = 10_000, **options: Any) -> tuple[Any, Ledger]:
@@ -563,31 +539,6 @@ def test_a_partial_report_is_not_taken_for_the_whole(fail_after: int) -> None:
         list(model.stream("hello"))
     (line,) = ledger.receipt.lines
     assert (line.basis, line.spent) == ("presumed", line.reserved)
-
-
-async def test_a_model_that_speaks_events_itself_is_metered() -> None:
-    """LangChain's newer streaming hooks do not escape, and settle with the last event."""
-    model, ledger = on_fake(Events())
-    once = Amount(input_tokens=10, output_tokens=2, calls=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LangChain calls it a beta, once a process
-        stream = model.stream_events("hello", version="v3")
-        astream = await model.astream_events("hello", version="v3")
-    assert stream.output.text == "hi"
-    assert (ledger.spent, ledger.held) == (once, Amount())
-    assert (await astream.output).text == "hi"
-    assert (ledger.spent, ledger.held) == (once + once, Amount())
-    assert model.limits == [DEFAULT_MAX_OUTPUT] * 2
-
-
-def test_a_newer_stream_over_an_older_model_is_metered(server: CountingServer) -> None:
-    """LangChain's bridge from chunks to events reads the guarded stream."""
-    ledger = Ledger(Budget(tokens=10_000))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LangChain calls it a beta, once a process
-        stream = guard(server.model(), ledger).stream_events("hello", version="v3")
-    assert stream.output.text.startswith("word")
-    assert matches(ledger, server)
 
 
 # What a provider reports.
