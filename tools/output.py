@@ -19,7 +19,7 @@ from shoestring.tools.trim import Fill, trim
 if TYPE_CHECKING:
     from shoestring.tools.stash import Shelf
 
-__all__ = ["Content", "MessageCount", "Shrinker", "TrimmedOutput", "trim_output"]
+__all__ = ["Content", "MessageCount", "Shrinker", "Shrunk", "TrimmedOutput", "trim_output"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
 """What a message holds: a text, or blocks."""
@@ -151,9 +151,14 @@ class Shrinker:
 
     def stub(self, content: Content) -> Shrunk:
         """Leave nothing of a content but a mark."""
-        text = content if isinstance(content, str) else "\n\n".join(_texts(content))
-        body, missing, handle = self._known(text)
-        return Shrunk(mark(missing, handle or self._put(body)), missing, handle)
+        body, missing, handle = self._known(_joined(content))
+        handle = handle or self._put(body)
+        return Shrunk(mark(missing, handle), missing, handle)
+
+    def text(self, content: Content) -> str:
+        """Return the text of a content, without a mark of ours and with none of others'."""
+        body, _, _ = self._known(_joined(self._defused(content)))
+        return body
 
     def _shrink_text(self, content: str, query: str, room: int, handle: str) -> Shrunk:
         body, missing, known = self._known(content)
@@ -177,7 +182,7 @@ class Shrinker:
     def _shrink_blocks(self, content: Sequence[str | dict[Any, Any]], query: str, room: int) -> Shrunk:
         kept, free = self._opaque(content, room)
         texts = {place: _text_of(block) for place, block in enumerate(content)}
-        whole = "\n\n".join(_texts(content))
+        whole = _joined(content)
         if not whole.strip():
             return Shrunk([block for _, block in sorted(kept.items())])
         body, missing, handle = self._known(whole)
@@ -201,7 +206,8 @@ class Shrinker:
             return [block for _, block in sorted(blocks.items())]
 
         found = self._narrowed(written, room, mark(missing, handle), free)
-        return Shrunk(found, missing, handle)
+        told = take_mark(_joined(found))
+        return Shrunk(found, told.tokens if told else 0, handle if found else "")
 
     def _opaque(
         self, content: Sequence[str | dict[Any, Any]], room: int
@@ -293,6 +299,10 @@ def _text_of(block: str | dict[Any, Any]) -> str | None:
 
 def _texts(content: Sequence[str | dict[Any, Any]]) -> Iterator[str]:
     return (text for block in content if (text := _text_of(block)))
+
+
+def _joined(content: Content) -> str:
+    return content if isinstance(content, str) else "\n\n".join(_texts(content))
 
 
 def _with_text(block: str | dict[Any, Any], text: str) -> str | dict[Any, Any]:
