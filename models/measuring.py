@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoestring.models.counting import counter, counter_for
+from shoestring.models.counting import counter as named
+from shoestring.models.counting import counter_for
 from shoestring.models.framing import UnboundedInput, without_images
 from shoestring.models.providers import PROVIDERS, UnknownProvider, provider_of
 
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
+    from shoestring.models.counting import TokenCounter
 
-def message_counter(model: BaseChatModel | None = None) -> Callable[[Sequence[BaseMessage]], int]:
+
+def message_counter(
+    model: BaseChatModel | None = None, counter: TokenCounter | None = None
+) -> Callable[[Sequence[BaseMessage]], int]:
     """Return what counts messages for a model: roles, calls, reasoning and images included.
 
     An image counts as the most its provider takes for one. The count raises `UnboundedInput` for a
@@ -23,6 +28,7 @@ def message_counter(model: BaseChatModel | None = None) -> Callable[[Sequence[Ba
 
     Args:
         model: The model that reads them; None for o200k_base, and the dearest images there are.
+        counter: Counts text in place of the model's own.
 
     Raises:
         VocabularyUnavailable: If its vocabulary is known and cannot be loaded.
@@ -31,7 +37,7 @@ def message_counter(model: BaseChatModel | None = None) -> Callable[[Sequence[Ba
     >>> message_counter()([HumanMessage("Name a river.")])
     11
     """
-    own = counter("o200k_base") if model is None else counter_for(model)
+    own = counter or (named("o200k_base") if model is None else counter_for(model))
     image = _image_tokens(model)
 
     def count(messages: Sequence[BaseMessage]) -> int:

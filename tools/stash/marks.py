@@ -51,7 +51,7 @@ def mark(tokens: int, handle: str = "") -> str:
 
 
 def with_mark(text: str, written: str) -> str:
-    """Put a mark at a text's end: after it, or inside where the text is JSON, which stays JSON.
+    r"""Put a mark at a text's end: after it, or inside where the text is JSON, which stays JSON.
 
     >>> with_mark("A.", mark(7))
     'A.\n[… 7 tokens left out]'
