@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shoestring.models.limits import DEFAULT_MAX_OUTPUT
     from shoestring.models.load import UnknownModel, load_model
     from shoestring.models.local import LocalChatModel
+    from shoestring.models.measuring import message_counter
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
     from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
@@ -57,6 +58,7 @@ _HOMES = {
     "known_price": "prices",
     "load_model": "load",
     "local_embeddings": "embeddings",
+    "message_counter": "measuring",
     "price_of": "prices",
     "refuse_unguarded": "tripwire",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "known_price",
     "load_model",
     "local_embeddings",
+    "message_counter",
     "price_of",
     "refuse_unguarded",
 ]

@@ -1,26 +1,63 @@
-"""Much text in, less text out: read, split, index, search, trim."""
+"""Much text in, less text out: read, split, index, search, trim, recall."""
 
 from shoestring.tools.compressor import TrimCompressor
+from shoestring.tools.history import (
+    HistoryTooLong,
+    HistoryTrimmer,
+    LeftOut,
+    TrimmedHistory,
+    trim_history,
+)
 from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
+from shoestring.tools.output import TrimmedOutput, trim_output
 from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
+from shoestring.tools.recall import RecallTool
 from shoestring.tools.retriever import IndexRetriever
 from shoestring.tools.split import split
+from shoestring.tools.stash import (
+    NotStashed,
+    Shelf,
+    Stash,
+    StashBusy,
+    StashCorrupt,
+    StashError,
+    StashFull,
+    StashReadOnly,
+    StashUnavailable,
+)
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
     "Dropped",
+    "HistoryTooLong",
+    "HistoryTrimmer",
     "Index",
     "IndexBusy",
     "IndexCorrupt",
     "IndexMismatch",
     "IndexRetriever",
+    "LeftOut",
+    "NotStashed",
     "NothingToRead",
+    "RecallTool",
+    "Shelf",
     "Skipped",
+    "Stash",
+    "StashBusy",
+    "StashCorrupt",
+    "StashError",
+    "StashFull",
+    "StashReadOnly",
+    "StashUnavailable",
     "TrimCompressor",
     "Trimmed",
+    "TrimmedHistory",
+    "TrimmedOutput",
     "UnreadableFile",
     "Update",
     "read",
     "split",
     "trim",
+    "trim_history",
+    "trim_output",
 ]

@@ -191,6 +191,11 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         guarded: BaseChatModel = self.guard(model, ledger, **options)
         return guarded
 
+    def guarded_for(self, request: ModelRequest[Any]) -> BaseChatModel:
+        """Return a request's model as it will be guarded, for those who ask what it may spend."""
+        ledger = self._accounts.find(cast("RunState", request.state), request.runtime.context)
+        return self._guard(ledger.at(node=agent()), request.model)
+
     def _guarded(self, request: ModelRequest[Any], ledger: Ledger) -> ModelRequest[Any]:
         guarded = GuardedRequest.of(request, partial(self._guard, ledger.at(node=agent())))
         if not self.tell:

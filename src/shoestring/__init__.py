@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shoestring.agents import Affordable, BudgetMiddleware, Planner, Route, current_ledger
+    from shoestring.agents import (
+        Affordable,
+        BudgetMiddleware,
+        ContextMiddleware,
+        Planner,
+        Route,
+        current_ledger,
+    )
     from shoestring.budget import (
         Amount,
         Budget,
@@ -36,9 +43,24 @@ if TYPE_CHECKING:
         guard_all,
         load_model,
         local_embeddings,
+        message_counter,
         refuse_unguarded,
     )
-    from shoestring.tools import Index, IndexRetriever, TrimCompressor, Trimmed, read, split, trim
+    from shoestring.tools import (
+        HistoryTooLong,
+        HistoryTrimmer,
+        Index,
+        IndexRetriever,
+        RecallTool,
+        Stash,
+        TrimCompressor,
+        Trimmed,
+        read,
+        split,
+        trim,
+        trim_history,
+        trim_output,
+    )
 
 __version__ = "0.1.0"
 
@@ -52,6 +74,9 @@ _HOME = {
     "BudgetError": "budget",
     "BudgetExceeded": "budget",
     "BudgetMiddleware": "agents",
+    "ContextMiddleware": "agents",
+    "HistoryTooLong": "tools",
+    "HistoryTrimmer": "tools",
     "Hold": "budget",
     "HoldSettled": "budget",
     "Index": "tools",
@@ -63,11 +88,13 @@ _HOME = {
     "MemoryStore": "budget",
     "Planner": "agents",
     "Price": "models",
+    "RecallTool": "tools",
     "Receipt": "budget",
     "RedisStore": "budget",
     "Route": "agents",
     "SQLiteStore": "budget",
     "Spending": "budget",
+    "Stash": "tools",
     "Store": "budget",
     "TrimCompressor": "tools",
     "Trimmed": "tools",
@@ -77,10 +104,13 @@ _HOME = {
     "guard_all": "models",
     "load_model": "models",
     "local_embeddings": "models",
+    "message_counter": "models",
     "read": "tools",
     "refuse_unguarded": "models",
     "split": "tools",
     "trim": "tools",
+    "trim_history": "tools",
+    "trim_output": "tools",
 }
 
 __all__ = [
@@ -92,6 +122,9 @@ __all__ = [
     "BudgetError",
     "BudgetExceeded",
     "BudgetMiddleware",
+    "ContextMiddleware",
+    "HistoryTooLong",
+    "HistoryTrimmer",
     "Hold",
     "HoldSettled",
     "Index",
@@ -103,11 +136,13 @@ __all__ = [
     "MemoryStore",
     "Planner",
     "Price",
+    "RecallTool",
     "Receipt",
     "RedisStore",
     "Route",
     "SQLiteStore",
     "Spending",
+    "Stash",
     "Store",
     "TrimCompressor",
     "Trimmed",
@@ -117,10 +152,13 @@ __all__ = [
     "guard_all",
     "load_model",
     "local_embeddings",
+    "message_counter",
     "read",
     "refuse_unguarded",
     "split",
     "trim",
+    "trim_history",
+    "trim_output",
 ]
 
 
