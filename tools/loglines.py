@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "asks_for_failure", "is_log", "score_lines"]
+__all__ = ["FEWEST", "asks_for_failure", "is_log", "score_lines", "tells_of_failure"]
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +63,12 @@ _WARNED = 0.3  # weight of a warning
 def asks_for_failure(query: str) -> bool:
     """Say whether a question asks what went wrong."""
     return _FAILURE.search(query) is not None
+
+
+def tells_of_failure(line: str) -> bool:
+    """Say whether a line tells that something went wrong."""
+    said = _NONE.sub("", line[:1000])
+    return _GRAVE.search(said) is not None or _STATUS.search(said) is not None
 
 
 def is_log(lines: Sequence[str]) -> bool:

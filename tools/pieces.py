@@ -40,13 +40,29 @@ class Choice:
 class Pieces:
     """The units of all documents, numbered in reading order."""
 
-    def __init__(self, documents: Sequence[Document], kinds: Sequence[Kind] = KINDS) -> None:
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        kinds: Sequence[Kind] = KINDS,
+        *,
+        look: Callable[[str], Sequence[tuple[int, int]] | None] | None = None,
+    ) -> None:
         """Split documents by what kind of text each is; metadata `kind` names it where it is known.
+
+        Args:
+            documents: What to split.
+            kinds: The kinds of text to look for.
+            look: Says which stretches of a document to look at, each of them then a document of
+                its own; None for the whole.
 
         Raises:
             ValueError: If a document's metadata names a kind that is not among `kinds`.
         """
-        self.documents = [_normal(document, i) for i, document in enumerate(documents)]
+        self.documents: list[Document] = []
+        self.passed_over: list[tuple[int, str, int, int]] = []
+        """Stretches that were not looked at: the document they stand before, source and span."""
+        for place, document in enumerate(documents):
+            self._add(_normal(document, place), look)
         self.units: list[Unit] = []
         self.owner: list[int] = []
         self.headers: set[int] = set()
@@ -65,6 +81,30 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.units)
+
+    def _add(
+        self,
+        document: Document,
+        look: Callable[[str], Sequence[tuple[int, int]] | None] | None,
+    ) -> None:
+        """Add a document, or the stretches of it to look at."""
+        text = document.page_content
+        spans = look(text) if look is not None else None
+        if spans is None:
+            self.documents.append(document)
+            return
+        source, offset = str(document.metadata["source"]), int(document.metadata["start"])
+        at = 0
+        for start, end in [*spans, (len(text), len(text))]:
+            if start > at:
+                skipped = (len(self.documents), source, offset + at, offset + start)
+                self.passed_over.append(skipped)
+            if start < end:
+                where = {"start": offset + start, "end": offset + end}
+                self.documents.append(
+                    Document(page_content=text[start:end], metadata=document.metadata | where)
+                )
+            at = end
 
     @property
     def texts(self) -> list[Text]:

@@ -3,17 +3,21 @@
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from langchain_core.documents import Document
 
+from shoestring.models.remembered import remembered
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
+from shoestring.tools.sieve import sieve
 from shoestring.tools.units import safe_cut
 
 if TYPE_CHECKING:
@@ -26,7 +30,8 @@ Fill = Literal["relevant", "budget"]
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
-_PROBE = 100_000  # characters; longer texts are first probed for whether they could fit at all
+_CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed
+_PROBE = 8  # characters for each token that a probe of a text's beginning should find
 _CLEARLY_OVER = 4  # times the room in the probe alone: the whole is not counted
 
 
@@ -146,19 +151,18 @@ class _Trim:
         embeddings: "Embeddings | None",
         kinds: Sequence[Kind],
     ) -> None:
-        self.pieces = Pieces(documents, kinds)
+        room = _CHARACTERS * tokens
+        self.pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
         self.limit = tokens
-        self.count = count
+        self.count = remembered(count)
         self.render = render
         self.fill = fill
-        # About four characters a token: the first round only needs the order of magnitude.
-        self.scores: Scores = score(self.pieces.texts, query, 4.0 * tokens, embeddings=embeddings)
-        self.relevant = self.scores.relevant
+        self.scores: Scores = score(self.pieces.texts, query, float(room), embeddings=embeddings)
+        self.relevant: list[bool] = self.scores.relevant.tolist()
         self.values: list[float] = self.scores.values.tolist()
-        self._counts: dict[str, int] = {}
         self._texts: dict[int, int] = {}
         self._short: set[int] = set()
-        self._per_token = 4.0
+        self._per_token = float(_CHARACTERS)
 
     def run(self) -> Trimmed:
         if self.limit == 0:
@@ -185,7 +189,9 @@ class _Trim:
 
     def _whole(self) -> Trimmed | None:
         """Give everything, if it fits and may stay."""
-        if self.fill == "relevant" and not (len(self.pieces) and self.relevant.all()):
+        if self.pieces.passed_over or self._clearly_over():
+            return None
+        if self.fill == "relevant" and not (self.relevant and all(self.relevant)):
             return None
         choice = Choice(list(range(len(self.pieces))))
         best = [0.0] * len(self.pieces.documents)
@@ -199,11 +205,24 @@ class _Trim:
             for document, height in zip(self.pieces.documents, best, strict=True)
         ]
         text = self.render(documents)
-        if len(text) > _PROBE and self.count(text[:_PROBE]) > _CLEARLY_OVER * self.limit:
-            return None
-        if self.count(text) > self.limit:
+        if self._probed(text) or self.count(text) > self.limit:
             return None
         return self._result(documents, choice)
+
+    def _clearly_over(self) -> bool:
+        """Say whether the first documents are far too long already, if they are written whole."""
+        if self.render is not plain:
+            return False
+        contents = (document.page_content for document in self.pieces.documents)
+        sizes = accumulate(map(len, contents))
+        most = _CLEARLY_OVER * _PROBE * self.limit
+        first = sum(1 for _ in takewhile(lambda size: size < most, sizes)) + 1
+        return self._probed(plain(self.pieces.documents[:first]))
+
+    def _probed(self, text: str) -> bool:
+        """Say whether the beginning of a text is far too long already, so as not to count it all."""
+        most = _CLEARLY_OVER * _PROBE * self.limit
+        return len(text) > most and self.count(text[:most]) > _CLEARLY_OVER * self.limit
 
     def _assemble(self, choice: Choice) -> list[Document]:
         def describe(run: Sequence[int]) -> dict[str, Any]:
@@ -225,12 +244,12 @@ class _Trim:
         """Estimate a unit's tokens; infinite where it is far too long to need counting."""
         short = self.pieces.units[unit].short
         if short:
-            title = self._tokens(title_of(self.pieces.documents[self.pieces.owner[unit]])) + 1
-            if self._tokens(self.pieces.content(unit)) + title > room:
+            title = self.count(title_of(self.pieces.documents[self.pieces.owner[unit]])) + 1
+            if self.count(self.pieces.content(unit)) + title > room:
                 # Once short for want of room it stays so: what is left later is less.
                 self._short.add(unit)
             if unit in self._short:
-                return self._tokens(short)
+                return self.count(short)
         if unit not in self._texts:
             span = self.pieces.units[unit]
             if (span.end - span.start) > 4 * self._per_token * (room + 1):
@@ -238,21 +257,16 @@ class _Trim:
             self._texts[unit] = self.count(self.pieces.content(unit))
         return self._texts[unit]
 
-    def _tokens(self, text: str) -> int:
-        if text not in self._counts:
-            self._counts[text] = self.count(text)
-        return self._counts[text]
-
     def _shared(self, unit: int) -> list[tuple[Hashable, float]]:
         """Say what a unit brings along that is paid once: its title, its table's header."""
         shared: list[tuple[Hashable, float]] = []
         title = title_of(self.pieces.documents[self.pieces.owner[unit]])
         if title:
-            shared.append((title, self._tokens(title) + 1))
+            shared.append((title, self.count(title) + 1))
         for header in self.pieces.headers_of(unit):
             shared += [(header, self._cost(header, math.inf))]
         for hop, opening in self.pieces.path_of(unit):
-            shared += [((self.pieces.owner[unit], hop), self._tokens(opening) + 1)]
+            shared += [((self.pieces.owner[unit], hop), self.count(opening) + 1)]
         return shared
 
     def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:
@@ -333,37 +347,44 @@ class _Trim:
         )
 
     def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
-        kept = set(self.pieces.kept(choice)).difference(
-            unit for unit, length in choice.cuts.items() if length < len(self.pieces.content(unit))
+        pieces = self.pieces
+        kept = set(pieces.kept(choice)).difference(
+            unit for unit, length in choice.cuts.items() if length < len(pieces.content(unit))
         )
-        dropped: list[Dropped] = []
-        before = -2
-        for unit, span in enumerate(self.pieces.units):
-            if unit in kept:
-                continue
-            document = self.pieces.documents[self.pieces.owner[unit]]
-            offset = int(document.metadata["start"])
-            start = offset + span.start + choice.cuts.get(unit, 0)
-            reason = self._reason(unit)
-            last = dropped[-1] if dropped else None
-            if (
-                last is not None
-                and before + 1 == unit
-                and self.pieces.owner[before] == self.pieces.owner[unit]
-                and last.reason == reason
-                and unit not in choice.cuts
-            ):
-                height = max(last.score, self.values[unit])
-                dropped[-1] = Dropped(last.source, last.start, offset + span.end, height, reason)
-            else:
-                source = str(document.metadata["source"])
-                dropped.append(Dropped(source, start, offset + span.end, self.values[unit], reason))
-            before = unit
-        return tuple(dropped)
+        found: list[tuple[int, Dropped]] = [
+            (place, Dropped(source, start, end, 0.0, self._reason(repeat=False, relevant=False)))
+            for place, source, start, end in pieces.passed_over
+        ]
+        # One stretch for each run of units with one reason.
+        key: tuple[int, str] | None = None
+        first = last = 0
+        repeats: list[bool] = self.scores.repeats.tolist()
 
-    def _reason(self, unit: int) -> str:
-        if self.scores.repeats[unit]:
+        def close() -> None:
+            if key is not None:
+                owner, reason = key
+                metadata = pieces.documents[owner].metadata
+                start = pieces.units[first].start + choice.cuts.get(first, 0)
+                span = (metadata["start"] + start, metadata["start"] + pieces.units[last].end)
+                height = max(self.values[first : last + 1])
+                found.append((owner, Dropped(str(metadata["source"]), *span, height, reason)))
+
+        for unit, owner in enumerate(pieces.owner):
+            if unit in kept:
+                close()
+                key = None
+                continue
+            reason = self._reason(repeat=repeats[unit], relevant=self.relevant[unit])
+            if key != (owner, reason) or unit in choice.cuts:
+                close()
+                key, first = (owner, reason), unit
+            last = unit
+        close()
+        return tuple(stretch for _, stretch in sorted(found, key=itemgetter(0)))
+
+    def _reason(self, *, repeat: bool, relevant: bool) -> str:
+        if repeat:
             return "duplicate"
-        if self.fill == "relevant" and not self.relevant[unit]:
+        if self.fill == "relevant" and not relevant:
             return "not relevant"
         return "no room"
