@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shoestring.models.local import LocalChatModel
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
+    from shoestring.models.static_vectors import static_embeddings
     from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
     from shoestring.models.tripwire import UnguardedCall, refuse_unguarded
     from shoestring.models.vocabularies import VocabularyUnavailable
@@ -59,6 +60,7 @@ _HOMES = {
     "local_embeddings": "embeddings",
     "price_of": "prices",
     "refuse_unguarded": "tripwire",
+    "static_embeddings": "static_vectors",
 }
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "local_embeddings",
     "price_of",
     "refuse_unguarded",
+    "static_embeddings",
 ]
 
 

@@ -37,8 +37,18 @@ if TYPE_CHECKING:
         load_model,
         local_embeddings,
         refuse_unguarded,
+        static_embeddings,
     )
-    from shoestring.tools import Index, IndexRetriever, TrimCompressor, Trimmed, read, split, trim
+    from shoestring.tools import (
+        CachedEmbeddings,
+        Index,
+        IndexRetriever,
+        TrimCompressor,
+        Trimmed,
+        read,
+        split,
+        trim,
+    )
 
 __version__ = "0.1.0"
 
@@ -52,6 +62,7 @@ _HOME = {
     "BudgetError": "budget",
     "BudgetExceeded": "budget",
     "BudgetMiddleware": "agents",
+    "CachedEmbeddings": "tools",
     "Hold": "budget",
     "HoldSettled": "budget",
     "Index": "tools",
@@ -80,6 +91,7 @@ _HOME = {
     "read": "tools",
     "refuse_unguarded": "models",
     "split": "tools",
+    "static_embeddings": "models",
     "trim": "tools",
 }
 
@@ -92,6 +104,7 @@ __all__ = [
     "BudgetError",
     "BudgetExceeded",
     "BudgetMiddleware",
+    "CachedEmbeddings",
     "Hold",
     "HoldSettled",
     "Index",
@@ -120,6 +133,7 @@ __all__ = [
     "read",
     "refuse_unguarded",
     "split",
+    "static_embeddings",
     "trim",
 ]
 
