@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoestring.models.measuring import message_counter
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
+    from shoestring.models.static_vectors import static_embeddings
     from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
     from shoestring.models.tripwire import UnguardedCall, refuse_unguarded
     from shoestring.models.vocabularies import VocabularyUnavailable
@@ -61,6 +62,7 @@ _HOMES = {
     "message_counter": "measuring",
     "price_of": "prices",
     "refuse_unguarded": "tripwire",
+    "static_embeddings": "static_vectors",
 }
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "message_counter",
     "price_of",
     "refuse_unguarded",
+    "static_embeddings",
 ]
 
 

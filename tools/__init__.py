@@ -1,6 +1,7 @@
 """Much text in, less text out: read, split, index, search, trim, recall."""
 
 from shoestring.tools.compressor import TrimCompressor
+from shoestring.tools.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.history import (
     HistoryTooLong,
     HistoryTrimmer,
@@ -28,6 +29,8 @@ from shoestring.tools.stash import (
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
+    "CacheUnusable",
+    "CachedEmbeddings",
     "Dropped",
     "HistoryTooLong",
     "HistoryTrimmer",
