@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from shoestring.budget.account import Account
 
@@ -140,18 +140,24 @@ class Guards:
                 changes = [one.added for one in noted]
             except AttributeError:  # an integer that somebody has set
                 raise Unfollowed from None
-            if max(*values, *changes) > EXACT or min(*values, *changes) < -EXACT:
+            if (
+                max(values) > EXACT
+                or max(changes) > EXACT
+                or min(values) < -EXACT
+                or min(changes) < -EXACT
+            ):
                 raise Unfollowed
             put_sums(account, values)
             found.append((values, changes))
         return found
 
-    def rows(self) -> list[list[int]]:
-        """Return the guards: the most that may be, and the sums added up, counted from 1.
+    def rows(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the guards: the most that may be, and the sums added up, counted from 1.
 
         A sum that is subtracted is negative.
         """
-        return [[most, *_variables(form)] for form, most in self._most.items()]
+        for form, most in self._most.items():
+            yield most, variables(form)
 
 
 @lru_cache(maxsize=1024)
@@ -161,7 +167,8 @@ def _forms(place: int, count: int) -> list[int]:
 
 
 @lru_cache(maxsize=1024)
-def _variables(form: int) -> tuple[int, ...]:
+def variables(form: int) -> tuple[int, ...]:
+    """Return which sums a form adds up, counted from 1; negative is subtracted."""
     found: list[int] = []
     place = 1
     while form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shoestring.budget.guards import Unfollowed, sums_of
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 # What a script is given: text, packed figures, or a small integer.
 Arg = str | bytes | int
 
-# As many figures as a script takes at once.
-_MOST = 2_000
+# As many bytes as a script takes apart at once.
+_MOST = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,12 @@ def guard_args(guards: Guards | None) -> bytes:
     """
     if guards is None:
         return b""
-    figures: list[int] = []
-    for most, *variables in guards.rows():
-        figures += (most, len(variables), *variables)
-    if len(figures) > _MOST:
+    packed = b"".join([pack((most,)) + _packed(which) for most, which in guards.rows()])
+    if len(packed) > _MOST:
         raise Unfollowed
-    return pack(figures) if figures else b""
+    return packed
+
+
+@lru_cache(maxsize=1024)
+def _packed(variables: tuple[int, ...]) -> bytes:
+    return pack((len(variables), *variables))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shoestring.budget.guards import EXACT
@@ -101,7 +102,7 @@ def read_sums(written: bytes) -> tuple[int, ...]:
         return tuple(int(figure) for figure in written.split(b","))
     if not written or len(written) % _DOUBLE:
         raise ValueError("neither packed nor text")
-    figures = struct.unpack(f">{len(written) // _DOUBLE}d", written)
+    figures = _doubles(len(written) // _DOUBLE).unpack(written)
     if not all(figure.is_integer() for figure in figures):
         raise ValueError("sums are integers")
     return tuple(map(int, figures))
@@ -116,7 +117,12 @@ def write_sums(sums: Sequence[int]) -> bytes:
 
 def pack(figures: Sequence[int]) -> bytes:
     """Return figures as the doubles of a script, one behind the other."""
-    return struct.pack(f">{len(figures)}d", *figures)
+    return _doubles(len(figures)).pack(*figures)
+
+
+@lru_cache(maxsize=64)
+def _doubles(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}d")
 
 
 def _place(member: bytes) -> tuple[int, int]:

@@ -199,27 +199,31 @@ class RedisSession(Session):
             )
         self._nonce += 1
         how = "c" if claim else ""
-        args = commit.args(self._id, self._nonce, how)
-        again = commit.args(self._id, self._nonce, how + "a")
-        return self._timed(KEEP, args, again)
+
+        def again() -> tuple[Arg, ...]:
+            return commit.args(self._id, self._nonce, how + "a")
+
+        return self._timed(KEEP, commit.args(self._id, self._nonce, how), again)
 
     def _ask(self, request: dict[str, Any]) -> list[Any]:
         """Return how things stand, of all that is asked for."""
         args = (encode({**request, "now": self._timeline.now()}),)
-        return self._timed(TELL, args, args)
+        return self._timed(TELL, args, lambda: args)
 
-    def _timed(self, script: str, args: Sequence[Arg], again: Sequence[Arg]) -> list[Any]:
-        """Return what a script answers, the server's time first, which is taken note of.
+    def _timed(
+        self, script: str, args: Sequence[Arg], again: Callable[[], Sequence[Arg]]
+    ) -> list[Any]:
+        """Return what a script answers: how it went, the server's time, of which note is taken, and more.
 
         Args:
             script: The script.
             args: What it is given.
-            again: What instead, where an answer may have been lost.
+            again: What it is given instead, where an answer may have been lost.
         """
 
         def lost() -> None:
             nonlocal args
-            args = again
+            args = again()
 
         def ask() -> list[Any]:
             asked = time.monotonic()

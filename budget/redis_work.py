@@ -101,7 +101,8 @@ class RedisWork:
         self._asked = asked
         self._fetch = fetch
         self._root = 0
-        self._now = timeline.now()
+        # When the step is; what plants a tree is no step of it.
+        self._now: float | None = None
         # The accounts with their sums as they were before.
         self._accounts: dict[int, StoredAccount] = {}
         self._before: dict[int, list[int]] = {}
@@ -139,7 +140,8 @@ class RedisWork:
         if asked.rows is None and (asked.plain or asked.fetch):
             asked.rows = self._fetch(asked.request(self._root))
         rows = asked.rows
-        self._now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
+        now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
+        self._now = now
         if not asked.plain:
             self._guards = Guards()
         for account in path:
@@ -149,7 +151,7 @@ class RedisWork:
             self._know(account, row)
         if record is not None:
             self._take_up(record, path[0].key)
-        return self._now
+        return now
 
     def _know(self, account: StoredAccount, row: AccountRow | None) -> None:
         """Take an account into the step, as it is told or as it was last seen."""
@@ -379,7 +381,8 @@ class RedisWork:
         if changed or entries or self._new or self._counts:
             how = ("s" if asked.rows is not None else "") + ("w" if asked.plain else "")
             guards = guard_args(self._guards)
-            return Commit(self._root, self._now, how, self._rare(), guards, accounts, entries)
+            now = self._timeline.now() if self._now is None else self._now
+            return Commit(self._root, now, how, self._rare(), guards, accounts, entries)
         if asked.rows is None and not self._final():
             raise asked.again()
         return None
