@@ -99,14 +99,12 @@ def new_args(account: StoredAccount) -> list[Any]:
     return [encode(account.id), up, dump_meta(account), rest, sums_of(account)]
 
 
-def guard_args(guards: Guards | None) -> bytes:
+def guard_args(guards: Guards) -> bytes:
     """Return what the sums must fulfil, packed.
 
     Raises:
         Unfollowed: If that is more than a script takes at once.
     """
-    if guards is None:
-        return b""
     packed = b"".join([pack((most,)) + _packed(which) for most, which in guards.rows()])
     if len(packed) > _MOST:
         raise Unfollowed

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from shoestring.budget.guards import EXACT
 from shoestring.budget.rows import dump_budget
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 _DOUBLE = 8
+# Up to here doubles are exact: more than a script ever writes.
+_DOUBLES = 2**53
 # What sums begin with that are text; no double of an integer does, its highest byte first.
 _TEXT = frozenset(bytes([byte]) for byte in b"-0123456789")
 
@@ -110,7 +111,7 @@ def read_sums(written: bytes) -> tuple[int, ...]:
 
 def write_sums(sums: Sequence[int]) -> bytes:
     """Return sums as a server has them: as doubles, or as text if they are beyond those."""
-    if max(sums) > EXACT or min(sums) < -EXACT:
+    if max(sums) > _DOUBLES or min(sums) < -_DOUBLES:
         return ",".join(map(str, sums)).encode()
     return pack(sums)
 

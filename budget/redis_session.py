@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoestring.budget import errors
-from shoestring.budget.guards import Unfollowed
+from shoestring.budget.guards import Guards, Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
 from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, PLACES, SCHEMA, TELL
@@ -58,6 +58,8 @@ class RedisSession(Session):
         # Who commits, and how often it has.
         self._id = uuid.uuid4().hex
         self._nonce = 0
+        # Of the step under way.
+        self._guards = Guards()
 
     # Steps.
 
@@ -115,7 +117,7 @@ class RedisSession(Session):
         claim: bool,
     ) -> bool:
         """Try once; return whether to try again at once. The result comes into `done`."""
-        work = RedisWork(tree, self._timeline, asked, self._fetch)
+        work = RedisWork(tree, self._timeline, asked, self._fetch, self._guards)
         try:
             result = run(work)
             commit = work.commit()

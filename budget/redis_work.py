@@ -95,6 +95,7 @@ class RedisWork:
         timeline: Timeline,
         asked: Asked,
         fetch: Callable[[dict[str, Any]], Rows],
+        guards: Guards,
     ) -> None:
         self._tree = tree
         self._timeline = timeline
@@ -106,7 +107,8 @@ class RedisWork:
         # The accounts with their sums as they were before.
         self._accounts: dict[int, StoredAccount] = {}
         self._before: dict[int, list[int]] = {}
-        self._guards: Guards | None = None
+        guards.begin()
+        self._guards = guards
         # The hold that is asked about, or else the request that is to become one.
         self._subject: StoredRecord | None = None
         self._asking: StoredRecord | None = None
@@ -142,8 +144,6 @@ class RedisWork:
         rows = asked.rows
         now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
         self._now = now
-        if not asked.plain:
-            self._guards = Guards()
         for account in path:
             row = None if rows is None else rows.accounts.get(account.key)
             if row is None and rows is not None:
@@ -163,7 +163,7 @@ class RedisWork:
                 raise self._tree.damaged() from error
         self._accounts[account.key] = account
         self._before[account.key] = sums = sums_of(account)
-        if self._guards is not None:
+        if not self._asked.plain:
             self._guards.arm(account, sums)
 
     def _take_up(self, record: StoredRecord, key: int) -> None:
@@ -388,7 +388,7 @@ class RedisWork:
         return None
 
     def _account_args(self) -> tuple[list[Arg], bool]:
-        moved = None if self._guards is None else self._guards.disarm()
+        moved = None if self._asked.plain else self._guards.disarm()
         args: list[Arg] = []
         changed = False
         for index, (key, account) in enumerate(self._accounts.items()):
