@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoestring.budget.guards import Unfollowed, sums_of
 from shoestring.budget.redis_rows import dump_meta, encode, pack, write_sums
@@ -22,8 +21,7 @@ Arg = str | bytes | int
 _MOST = 16_000
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What one try of a step has changed, and what it relied on.
 
     Attributes:

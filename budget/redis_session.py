@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shoestring.budget import errors
+from shoestring.budget import errors, owner
 from shoestring.budget.guards import Guards, Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
@@ -58,6 +58,7 @@ class RedisSession(Session):
         # Who commits, and how often it has.
         self._id = uuid.uuid4().hex
         self._nonce = 0
+        self._owner = owner.myself()
         # Of the step under way.
         self._guards = Guards()
 
@@ -117,7 +118,9 @@ class RedisSession(Session):
         claim: bool,
     ) -> bool:
         """Try once; return whether to try again at once. The result comes into `done`."""
-        work = RedisWork(tree, self._timeline, asked, self._fetch, self._guards)
+        work = RedisWork(
+            tree, self._timeline, asked, self._fetch, guards=self._guards, owner=self._owner
+        )
         try:
             result = run(work)
             commit = work.commit()
@@ -259,9 +262,6 @@ class RedisSession(Session):
 
     def _open(self) -> None:
         """Connect to a server that may be used, if that is not done."""
-        if self._pid != os.getpid():
-            # After a fork that Python does not know of.
-            self.after_fork(child=True)
         if self._wire.ready:
             return
         self._wire.open()
@@ -296,3 +296,10 @@ class RedisSession(Session):
             # Closed here alone: its process is another's.
             self.close()
             self._id, self._nonce = uuid.uuid4().hex, 0
+            self._owner = owner.myself()
+
+    def _alone(self, run: Callable[[], T]) -> T:
+        if self._pid != os.getpid():
+            # After a fork that Python does not know of.
+            self.after_fork(child=True)
+        return super()._alone(run)

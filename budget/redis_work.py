@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from shoestring.budget import owner
 from shoestring.budget.errors import not_found
 from shoestring.budget.guards import Guards, put_sums, sums_of
 from shoestring.budget.loops import REMEMBERED
+from shoestring.budget.owner import gone as ended
 from shoestring.budget.record import NOTHING, Origin, Record
 from shoestring.budget.redis_commit import Commit, account_args, guard_args, new_args
 from shoestring.budget.redis_rows import encode
@@ -95,7 +95,9 @@ class RedisWork:
         timeline: Timeline,
         asked: Asked,
         fetch: Callable[[dict[str, Any]], Rows],
+        *,
         guards: Guards,
+        owner: str,
     ) -> None:
         self._tree = tree
         self._timeline = timeline
@@ -109,6 +111,7 @@ class RedisWork:
         self._before: dict[int, list[int]] = {}
         guards.begin()
         self._guards = guards
+        self._owner = owner
         # The hold that is asked about, or else the request that is to become one.
         self._subject: StoredRecord | None = None
         self._asking: StoredRecord | None = None
@@ -285,8 +288,8 @@ class RedisWork:
         if asked.rows is None or not asked.owners:
             asked.owners = True
             raise asked.again()
-        owners, me = asked.rows.owners, owner.myself()
-        gone = {name for name in set(owners.values()) if name != me and owner.gone(name)}
+        owners = asked.rows.owners
+        gone = {name for name in set(owners.values()) if name != self._owner and ended(name)}
         places = [place for place, name in owners.items() if name in gone]
         if not asked.entries.keys() >= set(places):
             asked.entries.update(dict.fromkeys(places))
@@ -402,7 +405,7 @@ class RedisWork:
         return args, changed
 
     def _entry_args(self) -> list[Arg]:
-        me = owner.myself()
+        me = self._owner
         args: list[Arg] = []
         for record in self._records.values():
             text = record.dump()
