@@ -184,18 +184,18 @@ class Account(Sums):
                 (
                     gate.tokens is not None
                     and tokens
-                    and at.spent_in + at.spent_out + at.held_in + at.held_out + kept[0] + tokens
-                    > gate.tokens
+                    and at.spent_in + at.spent_out + at.held_in + at.held_out
+                    > gate.tokens - kept[0] - tokens
                 )
                 or (
                     gate.money is not None
                     and money
-                    and at.spent_money + at.held_money + kept[1] + money > gate.money
+                    and at.spent_money + at.held_money > gate.money - kept[1] - money
                 )
                 or (
                     gate.calls is not None
                     and calls
-                    and at.spent_calls + at.held_calls + kept[2] + calls > gate.calls
+                    and at.spent_calls + at.held_calls > gate.calls - kept[2] - calls
                 )
             ):
                 return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoestring.budget.guards import Unfollowed, sums_of
 from shoestring.budget.redis_rows import dump_meta, encode, pack, write_sums
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 # What a script is given: text, packed figures, or a small integer.
 Arg = str | bytes | int
 
-# As many figures as a script takes at once.
-_MOST = 2_000
+# As many bytes as a script takes apart at once.
+_MOST = 16_000
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What one try of a step has changed, and what it relied on.
 
     Attributes:
@@ -98,17 +97,18 @@ def new_args(account: StoredAccount) -> list[Any]:
     return [encode(account.id), up, dump_meta(account), rest, sums_of(account)]
 
 
-def guard_args(guards: Guards | None) -> bytes:
+def guard_args(guards: Guards) -> bytes:
     """Return what the sums must fulfil, packed.
 
     Raises:
         Unfollowed: If that is more than a script takes at once.
     """
-    if guards is None:
-        return b""
-    figures: list[int] = []
-    for most, *variables in guards.rows():
-        figures += (most, len(variables), *variables)
-    if len(figures) > _MOST:
+    packed = b"".join([pack((most,)) + _packed(which) for most, which in guards.rows()])
+    if len(packed) > _MOST:
         raise Unfollowed
-    return pack(figures) if figures else b""
+    return packed
+
+
+@lru_cache(maxsize=1024)
+def _packed(variables: tuple[int, ...]) -> bytes:
+    return pack((len(variables), *variables))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from shoestring.budget.guards import EXACT
 from shoestring.budget.rows import dump_budget
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 _DOUBLE = 8
+# Up to here doubles are exact: more than a script ever writes.
+_DOUBLES = 2**53
 # What sums begin with that are text; no double of an integer does, its highest byte first.
 _TEXT = frozenset(bytes([byte]) for byte in b"-0123456789")
 
@@ -101,7 +103,7 @@ def read_sums(written: bytes) -> tuple[int, ...]:
         return tuple(int(figure) for figure in written.split(b","))
     if not written or len(written) % _DOUBLE:
         raise ValueError("neither packed nor text")
-    figures = struct.unpack(f">{len(written) // _DOUBLE}d", written)
+    figures = _doubles(len(written) // _DOUBLE).unpack(written)
     if not all(figure.is_integer() for figure in figures):
         raise ValueError("sums are integers")
     return tuple(map(int, figures))
@@ -109,14 +111,19 @@ def read_sums(written: bytes) -> tuple[int, ...]:
 
 def write_sums(sums: Sequence[int]) -> bytes:
     """Return sums as a server has them: as doubles, or as text if they are beyond those."""
-    if max(sums) > EXACT or min(sums) < -EXACT:
+    if max(sums) > _DOUBLES or min(sums) < -_DOUBLES:
         return ",".join(map(str, sums)).encode()
     return pack(sums)
 
 
 def pack(figures: Sequence[int]) -> bytes:
     """Return figures as the doubles of a script, one behind the other."""
-    return struct.pack(f">{len(figures)}d", *figures)
+    return _doubles(len(figures)).pack(*figures)
+
+
+@lru_cache(maxsize=64)
+def _doubles(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}d")
 
 
 def _place(member: bytes) -> tuple[int, int]:

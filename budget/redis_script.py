@@ -21,7 +21,7 @@ Under the prefix:
     last:SESSION      the last commit of one process and what it was answered, for an hour
 
 Ids are JSON strings here, like all other text. Sums are doubles, packed one behind the other with
-their highest bytes first; beyond 2^50 they are text, which no such double begins like.
+their highest bytes first; beyond 2^53 they are text, which no such double begins like.
 """
 
 # Marks the layout above.

@@ -8,8 +8,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shoestring.budget import errors
-from shoestring.budget.guards import Unfollowed
+from shoestring.budget import errors, owner
+from shoestring.budget.guards import Guards, Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
 from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, PLACES, SCHEMA, TELL
@@ -58,6 +58,9 @@ class RedisSession(Session):
         # Who commits, and how often it has.
         self._id = uuid.uuid4().hex
         self._nonce = 0
+        self._owner = owner.myself()
+        # Of the step under way.
+        self._guards = Guards()
 
     # Steps.
 
@@ -115,7 +118,9 @@ class RedisSession(Session):
         claim: bool,
     ) -> bool:
         """Try once; return whether to try again at once. The result comes into `done`."""
-        work = RedisWork(tree, self._timeline, asked, self._fetch)
+        work = RedisWork(
+            tree, self._timeline, asked, self._fetch, guards=self._guards, owner=self._owner
+        )
         try:
             result = run(work)
             commit = work.commit()
@@ -199,27 +204,31 @@ class RedisSession(Session):
             )
         self._nonce += 1
         how = "c" if claim else ""
-        args = commit.args(self._id, self._nonce, how)
-        again = commit.args(self._id, self._nonce, how + "a")
-        return self._timed(KEEP, args, again)
+
+        def again() -> tuple[Arg, ...]:
+            return commit.args(self._id, self._nonce, how + "a")
+
+        return self._timed(KEEP, commit.args(self._id, self._nonce, how), again)
 
     def _ask(self, request: dict[str, Any]) -> list[Any]:
         """Return how things stand, of all that is asked for."""
         args = (encode({**request, "now": self._timeline.now()}),)
-        return self._timed(TELL, args, args)
+        return self._timed(TELL, args, lambda: args)
 
-    def _timed(self, script: str, args: Sequence[Arg], again: Sequence[Arg]) -> list[Any]:
-        """Return what a script answers, the server's time first, which is taken note of.
+    def _timed(
+        self, script: str, args: Sequence[Arg], again: Callable[[], Sequence[Arg]]
+    ) -> list[Any]:
+        """Return what a script answers: how it went, the server's time, of which note is taken, and more.
 
         Args:
             script: The script.
             args: What it is given.
-            again: What instead, where an answer may have been lost.
+            again: What it is given instead, where an answer may have been lost.
         """
 
         def lost() -> None:
             nonlocal args
-            args = again
+            args = again()
 
         def ask() -> list[Any]:
             asked = time.monotonic()
@@ -253,9 +262,6 @@ class RedisSession(Session):
 
     def _open(self) -> None:
         """Connect to a server that may be used, if that is not done."""
-        if self._pid != os.getpid():
-            # After a fork that Python does not know of.
-            self.after_fork(child=True)
         if self._wire.ready:
             return
         self._wire.open()
@@ -290,3 +296,10 @@ class RedisSession(Session):
             # Closed here alone: its process is another's.
             self.close()
             self._id, self._nonce = uuid.uuid4().hex, 0
+            self._owner = owner.myself()
+
+    def _alone(self, run: Callable[[], T]) -> T:
+        if self._pid != os.getpid():
+            # After a fork that Python does not know of.
+            self.after_fork(child=True)
+        return super()._alone(run)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from shoestring.budget import owner
 from shoestring.budget.errors import not_found
 from shoestring.budget.guards import Guards, put_sums, sums_of
 from shoestring.budget.loops import REMEMBERED
+from shoestring.budget.owner import gone as ended
 from shoestring.budget.record import NOTHING, Origin, Record
 from shoestring.budget.redis_commit import Commit, account_args, guard_args, new_args
 from shoestring.budget.redis_rows import encode
@@ -95,17 +95,23 @@ class RedisWork:
         timeline: Timeline,
         asked: Asked,
         fetch: Callable[[dict[str, Any]], Rows],
+        *,
+        guards: Guards,
+        owner: str,
     ) -> None:
         self._tree = tree
         self._timeline = timeline
         self._asked = asked
         self._fetch = fetch
         self._root = 0
-        self._now = timeline.now()
+        # When the step is; what plants a tree is no step of it.
+        self._now: float | None = None
         # The accounts with their sums as they were before.
         self._accounts: dict[int, StoredAccount] = {}
         self._before: dict[int, list[int]] = {}
-        self._guards: Guards | None = None
+        guards.begin()
+        self._guards = guards
+        self._owner = owner
         # The hold that is asked about, or else the request that is to become one.
         self._subject: StoredRecord | None = None
         self._asking: StoredRecord | None = None
@@ -139,9 +145,8 @@ class RedisWork:
         if asked.rows is None and (asked.plain or asked.fetch):
             asked.rows = self._fetch(asked.request(self._root))
         rows = asked.rows
-        self._now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
-        if not asked.plain:
-            self._guards = Guards()
+        now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
+        self._now = now
         for account in path:
             row = None if rows is None else rows.accounts.get(account.key)
             if row is None and rows is not None:
@@ -149,7 +154,7 @@ class RedisWork:
             self._know(account, row)
         if record is not None:
             self._take_up(record, path[0].key)
-        return self._now
+        return now
 
     def _know(self, account: StoredAccount, row: AccountRow | None) -> None:
         """Take an account into the step, as it is told or as it was last seen."""
@@ -161,7 +166,7 @@ class RedisWork:
                 raise self._tree.damaged() from error
         self._accounts[account.key] = account
         self._before[account.key] = sums = sums_of(account)
-        if self._guards is not None:
+        if not self._asked.plain:
             self._guards.arm(account, sums)
 
     def _take_up(self, record: StoredRecord, key: int) -> None:
@@ -283,8 +288,8 @@ class RedisWork:
         if asked.rows is None or not asked.owners:
             asked.owners = True
             raise asked.again()
-        owners, me = asked.rows.owners, owner.myself()
-        gone = {name for name in set(owners.values()) if name != me and owner.gone(name)}
+        owners = asked.rows.owners
+        gone = {name for name in set(owners.values()) if name != self._owner and ended(name)}
         places = [place for place, name in owners.items() if name in gone]
         if not asked.entries.keys() >= set(places):
             asked.entries.update(dict.fromkeys(places))
@@ -379,13 +384,14 @@ class RedisWork:
         if changed or entries or self._new or self._counts:
             how = ("s" if asked.rows is not None else "") + ("w" if asked.plain else "")
             guards = guard_args(self._guards)
-            return Commit(self._root, self._now, how, self._rare(), guards, accounts, entries)
+            now = self._timeline.now() if self._now is None else self._now
+            return Commit(self._root, now, how, self._rare(), guards, accounts, entries)
         if asked.rows is None and not self._final():
             raise asked.again()
         return None
 
     def _account_args(self) -> tuple[list[Arg], bool]:
-        moved = None if self._guards is None else self._guards.disarm()
+        moved = None if self._asked.plain else self._guards.disarm()
         args: list[Arg] = []
         changed = False
         for index, (key, account) in enumerate(self._accounts.items()):
@@ -399,7 +405,7 @@ class RedisWork:
         return args, changed
 
     def _entry_args(self) -> list[Arg]:
-        me = owner.myself()
+        me = self._owner
         args: list[Arg] = []
         for record in self._records.values():
             text = record.dump()
