@@ -42,6 +42,7 @@ from shoestring import (
 )
 from shoestring.agents import MisplacedMiddleware
 from shoestring.budget import LedgerNotFound, LoopDetected
+from shoestring.models import UnguardedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -430,6 +431,32 @@ def test_a_selector_stands_inside_and_is_guarded_with_the_agent(searching: Count
         agent(searching, BudgetMiddleware(ledger), selector).invoke(QUESTION)
     assert any("response_format" in body for body in searching.requests)
     assert ledger.spent.tokens == searching.billed <= 3_000
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_selector_that_stands_outside_is_caught_by_the_tripwire(
+    searching: CountingServer, mode: str
+) -> None:
+    """No middleware is told of those around it: what one asks the agent's own model is seen there alone."""
+    selector: Any = LLMToolSelectorMiddleware(on_parsing_failure="all", max_retries=0)
+    graph = agent(searching, selector, BudgetMiddleware(Ledger(BUDGET)))
+    with refuse_unguarded(), pytest.raises(UnguardedCall):
+        await run(graph, mode)
+    assert searching.requests == []
+
+
+def test_a_selector_may_stand_outside_of_a_model_that_is_guarded(
+    searching: CountingServer,
+) -> None:
+    """What it asks is paid then, as is a model of its own."""
+    ledger = Ledger(BUDGET)
+    selector: Any = LLMToolSelectorMiddleware(on_parsing_failure="all", max_retries=0)
+    guarded = guard(searching.model(), ledger)
+    graph = create_agent(guarded, [look_up], middleware=[selector, BudgetMiddleware(ledger)])
+    graph.invoke(QUESTION)
+    own: Any = LLMToolSelectorMiddleware(model=guarded, on_parsing_failure="all", max_retries=0)
+    agent(searching, own, BudgetMiddleware(ledger)).invoke(QUESTION)
+    assert ledger.spent.tokens == searching.billed
 
 
 def test_a_guarded_model_keeps_its_terms(searching: CountingServer) -> None:
