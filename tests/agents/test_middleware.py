@@ -208,6 +208,34 @@ def test_a_structured_answer_is_written_from_the_reserve(searching: CountingServ
     assert ledger.spent.tokens == searching.billed
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_each_attempt_at_a_structured_answer_is_paid(
+    server: CountingServer, mode: str
+) -> None:
+    """LangChain asks again for arguments that do not fit the schema: that is a call of its own."""
+
+    class Height(BaseModel):
+        """A height."""
+
+        metres: int
+
+    ledger = Ledger(BUDGET)
+    server.calls = lambda body: [("Height", {"metres": 324 if results(body) else "high"})]
+    graph = agent(server, BudgetMiddleware(ledger), tools=[], response_format=ToolStrategy(Height))
+    result = await run(graph, mode)
+    assert result["structured_response"] == Height(metres=324)
+    assert requests_on(ledger) == len(server.requests) == 2
+    assert ledger.spent.tokens == server.billed
+    # Without end, it ends with the budget.
+    server.calls = lambda _: [("Height", {"metres": "high"})]
+    second = Ledger(Budget(tokens=1_500))
+    graph = agent(server, BudgetMiddleware(second), tools=[], response_format=ToolStrategy(Height))
+    before = server.billed
+    stopped = await run(graph, mode)
+    assert last(stopped).response_metadata["stopped_by"] == "tokens"
+    assert second.spent.tokens == server.billed - before <= 1_500
+
+
 def test_a_loop_of_another_middleware_ends_with_the_budget(searching: CountingServer) -> None:
     """A check that sends the agent back to its model cannot do so for ever."""
 
