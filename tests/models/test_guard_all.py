@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from importlib import import_module
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -215,13 +216,16 @@ async def test_the_summariser_of_langmem_is_guarded(server: CountingServer, *, b
     with warnings.catch_warnings():
         # It imports from where LangGraph had it before version 1.
         warnings.simplefilter("ignore")
-        from langmem.short_term import SummarizationNode
+        # By name: it is shipped without types.
+        summaries = import_module("langmem.short_term")
 
     ledger = Ledger(PLENTY)
     settings: Any = {"max_tokens": 120, "max_tokens_before_summary": 60, "max_summary_tokens": 20}
 
     def node(model: Any) -> Any:
-        return SummarizationNode(model=model.bind(max_tokens=20) if bound else model, **settings)
+        return summaries.SummarizationNode(
+            model=model.bind(max_tokens=20) if bound else model, **settings
+        )
 
     talk: Any = [
         HumanMessage("word " * 40, id="1"),
