@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Purpose = Literal["work", "answer"]
 
+# A bound that was a tenth of the truth is no estimate but a mistake, of the bound or of the report: to
+# widen further would let one absurd figure end all work in the tree.
+_WIDEST = 10
 _NO_CAPS = Caps()
 _NONE_KEPT = (0, 0, 0)
 
@@ -451,7 +454,7 @@ class Account(Sums):
         for by, start in ((actual.tokens, asked.tokens), (actual.nanodollars, asked.nanodollars)):
             # From nothing there is no ratio: the breach stands on the receipt alone.
             if by > start > 0:
-                self.widen(by, start)
+                self.widen(min(by, start * _WIDEST), start)
 
     def widen(self, by: int, start: int) -> None:
         """Remember, here and above, that a call asked for `start` units and cost `by`."""

@@ -124,7 +124,8 @@ def _wav_seconds(data: bytes) -> float | None:
     """All bytes at the rate that the format states, whatever length the header states."""
     for name, chunk in _chunks(data):
         if name == b"fmt " and len(chunk) >= _FMT.size:
-            form, channels, rate, _, _, bits = _FMT.unpack_from(chunk)
+            fields: tuple[int, ...] = _FMT.unpack_from(chunk)
+            form, channels, rate, _, _, bits = fields
             frame = channels * ((bits + 7) // 8)
             if form in _WAV_FORMATS and frame and 0 < rate <= _FASTEST:
                 return len(data) / (frame * rate)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from shoestring.models.usage import is_count
 
@@ -183,8 +183,8 @@ class Price:
         context = {"service_tier": tiers.pop()} if len(tiers) == 1 else None
         rates = self._model.get_prices(datetime.now(tz=UTC), context)
         if not (counts or context) and (flat := _flat(_Same(rates))) is not None:
-            read, written, request = flat
-            tokens = read * usage["input_tokens"] + written * usage["output_tokens"]
+            input_rate, output_rate, request = flat
+            tokens = input_rate * usage["input_tokens"] + output_rate * usage["output_tokens"]
             return tokens / _TOKENS_A_RATE + request
         try:
             priced = rates.calc_price(
@@ -327,11 +327,12 @@ def _flat(rates: _Same) -> tuple[Decimal, Decimal, Decimal] | None:
     genai-prices prices every report in all its units, which takes as long as all the rest of a guard.
     """
     prices: ModelPrice = rates.it
-    request = prices.requests_kcount or Decimal(0)
-    all_of_it = (prices.input_mtok, prices.output_mtok, request)
-    if not all(isinstance(one, Decimal) for one in all_of_it):
+    read, written, requests = prices.input_mtok, prices.output_mtok, prices.requests_kcount
+    if not isinstance(read, Decimal) or not isinstance(written, Decimal):
         return None
-    return cast("tuple[Decimal, Decimal, Decimal]", (*all_of_it[:2], request / 1_000))
+    if requests is None:
+        return read, written, Decimal(0)
+    return (read, written, requests / 1_000) if isinstance(requests, Decimal) else None
 
 
 def _lines(rates: ModelPrice, read: AbstractSet[str]) -> Iterator[tuple[str, int, Decimal]]:

@@ -98,6 +98,7 @@ _ANTHROPIC_LEAST = 1_024
 # "Images and vision", platform.claude.com (read in 2026): larger images are scaled down first, to at
 # most 4,784 visual tokens on the models that see most (since Claude Opus 4.7), 1,568 on the others.
 _CLAUDE_IMAGE = 4_784
+_CLAUDE_THINKERS = ("claude-opus-5", "claude-sonnet-5", "claude-fable-5")
 
 PROVIDERS: tuple[Provider, ...] = (
     Provider(
@@ -145,7 +146,7 @@ PROVIDERS: tuple[Provider, ...] = (
         timeout=("timeout", "default_request_timeout"),
         server_state=frozenset({"mcp_servers", "container", "reuse_last_container"}),
         thinking=_EFFORT | {"thinking", "effort"},
-        thinkers=("claude-opus-5", "claude-sonnet-5", "claude-fable-5"),
+        thinkers=_CLAUDE_THINKERS,
         thinking_least=_ANTHROPIC_LEAST,
         thinking_soft=False,
         images={"": _CLAUDE_IMAGE},
@@ -199,6 +200,7 @@ PROVIDERS: tuple[Provider, ...] = (
         # botocore's default mode, for a client that is not its own.
         attempts=5,
         thinking=_EFFORT | {"thinking", "reasoning_config", "reasoningConfig"},
+        thinkers=_CLAUDE_THINKERS,
         thinking_least=_ANTHROPIC_LEAST,
         thinking_soft=False,
         images={

@@ -4,6 +4,7 @@
 from typing import Annotated, Any, NotRequired
 
 from langchain.agents.middleware.types import AgentState, PrivateStateAttr
+from langgraph.channels.untracked_value import UntrackedValue
 
 
 class RunState(AgentState[Any]):
@@ -12,9 +13,12 @@ class RunState(AgentState[Any]):
     Attributes:
         ledger_id: The ledger that pays for this run.
         budget_run: Which run of the thread this is, from 1.
+        budget_keeper: Lives as long as the run, and no checkpoint has it; None where the run can be
+            resumed.
         stopped_by: The cap that ended the run, or "closed"; None while it goes on.
     """
 
     ledger_id: NotRequired[Annotated[str, PrivateStateAttr]]
     budget_run: NotRequired[Annotated[int, PrivateStateAttr]]
+    budget_keeper: NotRequired[Annotated[Any, UntrackedValue, PrivateStateAttr]]
     stopped_by: NotRequired[Annotated[str | None, PrivateStateAttr]]

@@ -7,6 +7,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -211,6 +212,28 @@ async def test_tasks_never_pass_the_cap(server: CountingServer) -> None:
     assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 2
     assert server.billed <= 1_000
     assert matches(ledger, server)
+
+
+def test_no_call_takes_all_that_is_left(server: CountingServer) -> None:
+    """Of 20 calls without a limit all are let in together, and one that fails costs its own hold."""
+    ledger = Ledger(Budget(tokens=30_000))
+    server.behave = "hang"
+    arrived = threading.Semaphore(0)
+
+    def says(_: Any) -> str:
+        arrived.release()
+        return "word"
+
+    server.says = says
+    with ThreadPoolExecutor(20) as pool:
+        calls = [pool.submit(guard(server.model(), ledger).invoke, "hello") for _ in range(20)]
+        assert all(arrived.acquire(timeout=20) for _ in calls)
+        assert ledger.held.output_tokens == 20 * DEFAULT_MAX_OUTPUT
+        server.free.set()
+        assert all(call.exception() for call in calls)
+    lines = ledger.receipt.lines
+    assert {line.basis for line in lines} == {"presumed"}
+    assert all(line.spent.tokens <= DEFAULT_MAX_OUTPUT + 20 for line in lines)
 
 
 def test_callers_that_wait_are_all_served(server: CountingServer) -> None:

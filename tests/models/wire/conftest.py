@@ -12,7 +12,7 @@ import re
 import struct
 import threading
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
@@ -381,9 +381,12 @@ def invoke_model_events(answer: Answer) -> Iterator[bytes]:
         yield frame("chunk", {"bytes": base64.b64encode(data).decode()})
 
 
-INVOKE_MODEL = replace(
-    MESSAGES,
+INVOKE_MODEL = Dialect(
+    limit=MESSAGES.limit,
+    choices=MESSAGES.choices,
     streams=lambda path, _: path.endswith("invoke-with-response-stream"),
+    usage=message_usage,
+    whole=message,
     events=invoke_model_events,
     content="application/vnd.amazon.eventstream",
 )
