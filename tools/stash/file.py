@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,7 +95,8 @@ class File:
                 try:
                     result = step(db)
                 except BaseException:
-                    db.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # SQLite may have done so itself
+                        db.execute("ROLLBACK")
                     raise
                 db.execute("COMMIT")
                 return result
