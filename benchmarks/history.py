@@ -4,11 +4,12 @@
 
 An agent answers six questions about Python, reading what every Python ships: the reference
 (`pydoc_data.topics`) and the library's sources, a page a call. Each question's answer stands on the
-second page read for it; "fact in view" is the share of the later calls whose prompt holds it. Each way of keeping the history short sees the same run,
-call by call. What a call costs is reckoned by OpenAI's published rule of prompt caching: the
-beginning it shares with the call before, from 1,024 tokens on in steps of 128, at the cached rate;
-prices are those of gpt-4.1-mini in genai-prices. Answers cost the same everywhere and are left out;
-the calls that a summary takes are billed, its text is scripted.
+second page read for it; "fact in view" is the share of the later calls whose prompt holds it. Each
+way of keeping the history short sees the same run, call by call. What a call costs is reckoned by
+OpenAI's published rule of prompt caching: the beginning it shares with the call before, from 1,024
+tokens on in steps of 128, at the cached rate; prices are those of gpt-4.1-mini in genai-prices.
+Answers cost the same everywhere and are left out; the calls that a summary takes are billed, its
+text is scripted.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from pydoc_data import topics as pydoc
 from typing import Any, cast
 
 from genai_prices import Usage, calc_price
@@ -35,8 +37,8 @@ from langchain_core.messages import (
     ToolMessage,
     trim_messages,
 )
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph.message import add_messages
-from pydoc_data import topics as pydoc
 
 from shoestring import HistoryTrimmer, Stash, message_counter
 
@@ -106,12 +108,14 @@ class Sizes:
         self._known: dict[int, tuple[BaseMessage, int]] = {}
 
     def one(self, message: BaseMessage) -> int:
+        """Count one message."""
         found = self._known.get(id(message))
         if found is None:
             found = self._known[id(message)] = (message, COUNT([message]) - self.base)
         return found[1]
 
     def __call__(self, messages: Sequence[Any]) -> int:
+        """Count a prompt."""
         return self.base + sum(self.one(message) for message in messages)
 
 
@@ -131,7 +135,9 @@ def run_of(calls: int) -> list[Turn]:
     rng = random.Random(5)
     pages = pages_of()
     said: list[BaseMessage] = [
-        SystemMessage("You answer questions about Python from its documentation. " * 20, id="system")
+        SystemMessage(
+            "You answer questions about Python from its documentation. " * 20, id="system"
+        )
     ]
     turns: list[Turn] = []
     each = calls // len(QUESTIONS)
@@ -160,7 +166,13 @@ def ways_of(window: int, sizes: Sizes) -> list[Way]:
     return [
         Way("the whole history", lambda messages: messages),
         Way(
-            "trim_messages",
+            "trim_messages, defaults",
+            lambda messages: trim_messages(
+                messages, max_tokens=window, token_counter=sizes, include_system=True
+            ),
+        ),
+        Way(
+            "trim_messages, from a person on",
             lambda messages: trim_messages(
                 messages,
                 max_tokens=window,
@@ -171,7 +183,7 @@ def ways_of(window: int, sizes: Sizes) -> list[Way]:
                 include_system=True,
             ),
         ),
-        Way("ContextEditing (default keep)", _clearing(int(0.75 * window), sizes)),
+        Way("ContextEditingMiddleware", _clearing(int(0.75 * window), sizes)),
         _summarising(window, sizes),
         Way("trim_history", trimmer.invoke),
         Way("trim_history, stash", shelved.invoke),
@@ -194,16 +206,13 @@ def _summarising(window: int, sizes: Sizes) -> Way:
     asked: list[tuple[int, int]] = []
 
     class Scripted(GenericFakeChatModel):
-        def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Any:
-            asked.append((sizes(messages), sizes([AIMessage(SUMMARY)])))
-            return super()._generate(messages, *args, **kwargs)
-
-    def endless() -> Any:
-        while True:
-            yield AIMessage(SUMMARY)
+        def _generate(self, messages: list[BaseMessage], *_: object, **__: object) -> ChatResult:
+            answer = AIMessage(SUMMARY)
+            asked.append((sizes(messages), sizes([answer])))
+            return ChatResult(generations=[ChatGeneration(message=answer)])
 
     middleware = SummarizationMiddleware(
-        Scripted(messages=endless()),
+        Scripted(messages=iter([])),
         trigger=("tokens", int(0.75 * window)),
         keep=("tokens", window // 4),
         token_counter=sizes,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool, tool
@@ -31,6 +30,7 @@ from shoestring.agents import Shares
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from langchain.agents.middleware import AgentMiddleware
     from tests.conftest import CountingServer
 
 FACT = "The tower of Lanthorn is 324 metres high."
@@ -286,7 +286,11 @@ def test_a_handle_of_another_thread_opens_nothing(server: CountingServer) -> Non
     def calls(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         told = results(body)
         if len(told) == 0:
-            return [("look_up", {"query": "x"})] if not handles else [("recall", {"handle": handles[0]})]
+            return (
+                [("look_up", {"query": "x"})]
+                if not handles
+                else [("recall", {"handle": handles[0]})]
+            )
         if 'recall("' in told[0] and not handles:
             handles.append(told[0].rsplit('recall("', 1)[1].split('"')[0])
         return []
@@ -344,7 +348,9 @@ def test_a_subagent_has_a_context_of_its_own(server: CountingServer) -> None:
 
     server.calls = calls
     ledger = Ledger(Budget(tokens=20_000))
-    agent(server, BudgetMiddleware(ledger), ContextMiddleware(500), tools=[delegate]).invoke(QUESTION)
+    agent(server, BudgetMiddleware(ledger), ContextMiddleware(500), tools=[delegate]).invoke(
+        QUESTION
+    )
     assert len(server.requests) == 4
     assert ledger.spent.tokens == server.billed
 
@@ -373,5 +379,3 @@ def test_the_guard_of_the_budget_is_asked(searching: CountingServer) -> None:
     budget = BudgetMiddleware(ledger, guard=partial(guard, max_output=30), on_exceeded="end")
     agent(searching, ContextMiddleware(), budget).invoke(QUESTION)
     assert searching.billed == ledger.spent.tokens <= 6_000
-
-

@@ -134,22 +134,27 @@ anything = st.one_of(
     st.sampled_from(["a", "[", "{", "桥", "\ud800", "\n", "x,y\n", "<html>", "🌉", "\x00"]).flatmap(
         lambda part: st.integers(0, 2_000).map(lambda n: part * n)
     ),
-    st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=30)), max_size=30).map(json.dumps),
+    st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=30)), max_size=30).map(
+        json.dumps
+    ),
 )
 
 
-@given(anything, st.text(max_size=20), st.integers(0, 150), st.booleans())
+@given(anything, st.text(max_size=20), st.integers(0, 150), st.sampled_from([None, Stash()]))
 @settings(max_examples=120)
-def test_whatever_is_given_fits(text: str, query: str, tokens: int, stashed: bool) -> None:
+def test_whatever_is_given_fits(text: str, query: str, tokens: int, stash: Stash | None) -> None:
     """Never over, never another error, deterministic, and trimming again changes nothing."""
-    shelf = Stash().of("7") if stashed else None
+    shelf = stash.of("7") if stash else None
     kept = trim_output(text, query, tokens, shelf=shelf)
     assert tokens_of(kept.output) == kept.tokens <= tokens
     assert trim_output(text, query, tokens, shelf=shelf) == kept
     assert trim_output(kept.output, query, tokens, shelf=shelf).output == kept.output
 
 
-@given(st.lists(anything.map(lambda text: {"type": "text", "text": text}), max_size=4), st.integers(0, 150))
+@given(
+    st.lists(anything.map(lambda text: {"type": "text", "text": text}), max_size=4),
+    st.integers(0, 150),
+)
 @settings(max_examples=60)
 def test_whatever_blocks_are_given_fit(blocks: list[str | dict[Any, Any]], tokens: int) -> None:
     """The same of blocks."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
 from shoestring import RecallTool, Stash, message_counter
 from shoestring.tools.recall import recalling
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 TEXT = "\n".join(f"On day {day} the tide turned at {day % 24:02}:13." for day in range(400))
 

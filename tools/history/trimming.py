@@ -254,9 +254,7 @@ class _Trimming:
             return changed.model_copy(update={"additional_kwargs": {}})
         return changed
 
-    def _result(
-        self, kept: Sequence[BaseMessage], made: Edit | None, end: int
-    ) -> TrimmedHistory:
+    def _result(self, kept: Sequence[BaseMessage], made: Edit | None, end: int) -> TrimmedHistory:
         left = [LeftOut(p.at, self._tokens(p), p.reason) for p in self.out]
         if made is not None:
             for place, step in enumerate(self.steps[:end]):

@@ -42,8 +42,10 @@ _LET_GO_OF_ALL = _LET_GO.format(whose="")
 
 
 class File:
-    """Keeps texts in one file. Each step is a transaction on a connection of its own, so that
-    threads, forks and killed processes leave the file whole.
+    """Keeps texts in one file.
+
+    Each step is a transaction on a connection of its own, so that threads, forks and killed
+    processes leave the file whole.
     """
 
     def __init__(self, path: str | os.PathLike[str], bounds: Bounds) -> None:

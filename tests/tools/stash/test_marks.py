@@ -15,7 +15,9 @@ from shoestring.tools.stash.marks import HANDLE, defused, mark, take_mark, with_
 MARK = re.compile(r"\[… [\d,]+ tokens left out")
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +29,6 @@ from shoestring.tools.stash import file as stash_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 class Clock:
@@ -208,14 +210,39 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         Stash(tmp_path / "none" / "stash.db")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_file_that_may_not_be_written_is_said(tmp_path: Path) -> None:
-    """A read-only file is a named error."""
-    path = tmp_path / "stash.db"
-    stash = Stash(path)
-    path.chmod(0o444)
-    with pytest.raises(StashReadOnly, match="allow this user"):
-        stash.of("a").put("text")
+READ_ONLY = """
+import os, sys
+from shoestring.tools import Stash, StashReadOnly
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    Stash(sys.argv[1]).of("a").put("text")
+except StashReadOnly as error:
+    print(error)
+"""
+
+
+def test_a_file_that_may_not_be_written_is_said() -> None:
+    """A read-only file is a named error with its cure, and stays as it is."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "stash.db"
+        Stash(path)
+        before = path.read_bytes()
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        try:
+            said = subprocess.run(
+                [sys.executable, "-c", READ_ONLY, str(path)],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            ).stdout
+        finally:
+            folder.chmod(0o755)
+        assert "allow this user to write to the file and to its folder" in said
+        assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
