@@ -35,7 +35,8 @@ def choose_tools(
         tools: LangChain tools and schemas; one that runs at the provider, which has no schema to
             compare, always stays.
         query: What the model is to do.
-        tokens: Room for their schemas. What always stays may pass it; then nothing is added.
+        tokens: Room for their schemas. What always stays may pass it, and so may the best one:
+            a model that had tools is not left without any.
         measure: Counts the tokens of schemas, all together.
         keep: Names of tools that always stay.
 
@@ -57,9 +58,10 @@ def choose_tools(
     query = query if query.strip() else "summary"
     scored = trim(documents, query, _ALL, count=len, fill="budget").documents
     scores = [float(document.metadata["score"]) for document in scored]
-    for place in sorted(range(len(tools)), key=lambda place: (-scores[place], place)):
+    functions = [place for place, schema in enumerate(schemas) if _is_function(schema)]
+    for place in sorted(functions, key=lambda place: (-scores[place], place)):
         trial = [schemas[other] for other in sorted(chosen | {place})]
-        if place not in chosen and measure(trial) <= tokens:
+        if measure(trial) <= tokens or chosen.isdisjoint(functions):
             chosen.add(place)
     return [tools[place] for place in sorted(chosen)]
 

@@ -29,7 +29,9 @@ MessageCount: TypeAlias = Callable[[Sequence[BaseMessage]], int]
 
 OutputT = TypeVar("OutputT", str, ToolMessage, list[str | dict[Any, Any]])
 
-_PAGE = re.compile(r"\s*(?:<!--.{0,400}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_PAGE = re.compile(
+    r"\s*(?:<!--.{0,400}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _SAMPLED = 200_000  # characters; the tokens of a longer text are told from its two ends
 _TRIES = 8  # times that a room is narrowed, where tokens of text and mark do not add up
 _BLOCKS = 0.5  # of the room, at most, that images and other blocks without text may take
@@ -60,7 +62,7 @@ def trim_output(
     shelf: Shelf | None = None,
     fill: Fill = "budget",
 ) -> TrimmedOutput[OutputT]:
-    """Keep of one tool's result what tells most about a query, within a number of tokens.
+    r"""Keep of one tool's result what tells most about a query, within a number of tokens.
 
     What is cut is cut by the kind of text: JSON stays valid JSON, rows keep their header, log lines
     and sentences stay whole; of an HTML page the visible text is kept. A mark at the end says how
@@ -84,7 +86,7 @@ def trim_output(
         ValueError: If `tokens` is negative.
         StashError: If the shelf cannot keep it.
 
-    >>> log = "started\\n" + "all is well\\n" * 400 + "disk sda1 failed\\n"
+    >>> log = "started\n" + "all is well\n" * 400 + "disk sda1 failed\n"
     >>> kept = trim_output(log, "Which disk failed?", 40)
     >>> "disk sda1 failed" in kept.output, kept.tokens <= 40
     (True, True)
@@ -179,7 +181,9 @@ class Shrinker:
         told = take_mark(text)
         return Shrunk(text, told.tokens if told else 0, handle if text else "")
 
-    def _shrink_blocks(self, content: Sequence[str | dict[Any, Any]], query: str, room: int) -> Shrunk:
+    def _shrink_blocks(
+        self, content: Sequence[str | dict[Any, Any]], query: str, room: int
+    ) -> Shrunk:
         kept, free = self._opaque(content, room)
         texts = {place: _text_of(block) for place, block in enumerate(content)}
         whole = _joined(content)

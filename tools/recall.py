@@ -49,7 +49,7 @@ class RecallTool(BaseTool):
 
     name: str = "recall"
     description: str = (
-        'Read text that was left out of this conversation to save room: where it says [… left out: '
+        "Read text that was left out of this conversation to save room: where it says [… left out: "
         'recall("abc234")], call recall with that handle, and with what you look for as query.'
     )
     args_schema: ArgsSchema | None = _Arguments
@@ -103,5 +103,3 @@ def recalling(shelf: Shelf) -> Generator[None]:
         yield
     finally:
         _shelf.reset(token)
-
-

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain.agents.middleware import (
     AgentMiddleware,
@@ -15,12 +15,11 @@ from langchain.agents.middleware import (
     ModelRequest,
     ModelResponse,
 )
-from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.documents import Document
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langgraph.types import Command
 
-from shoestring.agents.middleware.room import Room, room_of
+from shoestring.agents.middleware.room import Room, Shares, room_of
+from shoestring.agents.middleware.state import ContextState
 from shoestring.agents.route import BYTES_A_TOKEN
 from shoestring.models import message_counter
 from shoestring.tools import HistoryTooLong, RecallTool, Shelf, Stash, StashError, trim, trim_output
@@ -33,59 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from langchain.agents.middleware.types import ModelCallResult, ToolCallRequest
+    from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
     from langgraph.runtime import Runtime
 
     from shoestring.models import TokenCounter
 
-__all__ = ["ContextMiddleware", "Shares"]
-
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _SOURCES = "Sources:\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """How a call's room is divided; what one part does not use, and all else, is for the history.
-
-    Args:
-        tools: The most for schemas of tools, in [0, 1].
-        documents: The most for documents in the agent's state, in [0, 1].
-        result: The most for what one tool returns, in [0, 1].
-
-    Raises:
-        ValueError: If a share lies outside, or tools and documents leave nothing for the history.
-    """
-
-    tools: float = 0.25
-    documents: float = 0.25
-    result: float = 0.25
-
-    def __post_init__(self) -> None:
-        """Check the shares."""
-        shares = {"tools": self.tools, "documents": self.documents, "result": self.result}
-        for name, share in shares.items():
-            if not 0 <= share <= 1:
-                raise ValueError(f"the share of {name} lies between 0 and 1, and is not {share}")
-        if self.tools + self.documents >= 1:
-            raise ValueError("tools and documents together must leave a share for the history")
-
-
-class ContextState(AgentState[Any]):
-    """The agent's state, with what its context is made of beside its messages.
-
-    Attributes:
-        documents: What a call may read beside its messages; given by whoever invokes the agent, or
-            by a node or tool of it.
-        context_of: The conversation that this is, for the stash.
-        context_room: Tokens that the last call's prompt could have.
-    """
-
-    documents: NotRequired[list[Document]]
-    context_of: NotRequired[Annotated[str, PrivateStateAttr]]
-    context_room: NotRequired[Annotated[int, PrivateStateAttr]]
 
 
 # Typed over the plain state, so that it fits into one list with any other middleware.
@@ -101,8 +57,8 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     The messages in the state are left alone: it is what is sent that is trimmed.
 
     Args:
-        tokens: The most a prompt may take in any case, as the model's counter counts. None for what
-            the model's profile says it reads.
+        tokens: The most a prompt may take in any case, in tokens of the model: where its vocabulary
+            is not known, four bytes count as one. None for what the model's profile says it reads.
         shares: How the room is divided.
         keep: Names of tools that always stay.
         stash: Where what is left out is kept: the agent gets a tool `recall`, and the marks in its

@@ -1,4 +1,4 @@
-"""How long a call's context may be, by what pays for it and what its model reads."""
+"""How long a call's context may be, by what pays for it and what its model reads; how it is shared."""
 
 from __future__ import annotations
 
@@ -21,6 +21,33 @@ if TYPE_CHECKING:
     from shoestring.models import TokenCounter
 
 _STEPS = 2  # steps in which a room that shrinks is halved, so that it seldom changes
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a call's room is divided; what one part does not use, and all else, is for the history.
+
+    Args:
+        tools: The most for schemas of tools, in [0, 1].
+        documents: The most for documents in the agent's state, in [0, 1].
+        result: The most for what one tool returns, in [0, 1].
+
+    Raises:
+        ValueError: If a share lies outside, or tools and documents leave nothing for the history.
+    """
+
+    tools: float = 0.25
+    documents: float = 0.25
+    result: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Check the shares."""
+        shares = {"tools": self.tools, "documents": self.documents, "result": self.result}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"the share of {name} lies between 0 and 1, and is not {share}")
+        if self.tools + self.documents >= 1:
+            raise ValueError("tools and documents together must leave a share for the history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +74,7 @@ def room_of(request: ModelRequest[Any], handler: object, tokens: int | None) -> 
     Args:
         request: The call.
         handler: What makes it; a `BudgetMiddleware` that stands inside is found in it.
-        tokens: The most in any case; None for what the model reads.
+        tokens: The most in any case, in tokens of the model; None for what it reads.
 
     Raises:
         ValueError: If nothing says how long it may be.
@@ -56,7 +83,8 @@ def room_of(request: ModelRequest[Any], handler: object, tokens: int | None) -> 
     model: BaseChatModel = request.model if within is None else within.guarded_for(request)
     told = within is not None and within.tell
     if not is_guarded(model):
-        counter, window = counter_for(model), _window(model, tokens, _own_limit(model))
+        counter = counter_for(model)
+        window = _window(model, tokens, _own_limit(model), Meter(counter))
         if window is None:
             raise ValueError(
                 "nothing says how long the context may be: give ContextMiddleware(tokens=…), or put "
@@ -76,7 +104,7 @@ def room_of(request: ModelRequest[Any], handler: object, tokens: int | None) -> 
         # Dollars buy less prompt where part of them is for the answer.
         answer = min(output, free // 2)
         affordable = min(affordable, _in_steps(meter.room(caps, prompt=0, output=answer)))
-    window = _window(model, tokens, output)
+    window = _window(model, tokens, output, meter)
     by_ledger = window is None or affordable < window
     if by_ledger and free >= UNBOUNDED:
         raise ValueError(
@@ -96,11 +124,16 @@ def room_of(request: ModelRequest[Any], handler: object, tokens: int | None) -> 
     )
 
 
-def _window(model: BaseChatModel, tokens: int | None, output: int) -> int | None:
-    """Return the most a prompt may take whatever the budget says; None if that is not known."""
+def _window(model: BaseChatModel, tokens: int | None, output: int, meter: Meter) -> int | None:
+    """Return the most a prompt may take whatever the budget says; None if that is not known.
+
+    What the model reads is a hard limit, and kept as such by a counter that bounds; what the user
+    wishes is meant in tokens.
+    """
     profile = getattr(model, "profile", None) or {}
     reads = profile.get("max_input_tokens")
-    known = [tokens, max(0, reads - output) if isinstance(reads, int) else None]
+    wished = None if tokens is None else meter.units(tokens)
+    known = [wished, max(0, reads - output) if isinstance(reads, int) else None]
     return min((limit for limit in known if limit is not None), default=None)
 
 

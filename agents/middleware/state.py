@@ -4,6 +4,7 @@
 from typing import Annotated, Any, NotRequired
 
 from langchain.agents.middleware.types import AgentState, PrivateStateAttr
+from langchain_core.documents import Document
 from langgraph.channels.untracked_value import UntrackedValue
 
 
@@ -22,3 +23,18 @@ class RunState(AgentState[Any]):
     budget_run: NotRequired[Annotated[int, PrivateStateAttr]]
     budget_keeper: NotRequired[Annotated[Any, UntrackedValue, PrivateStateAttr]]
     stopped_by: NotRequired[Annotated[str | None, PrivateStateAttr]]
+
+
+class ContextState(AgentState[Any]):
+    """The agent's state, with what its context is made of beside its messages.
+
+    Attributes:
+        documents: What a call may read beside its messages; given by whoever invokes the agent, or
+            by a node or tool of it.
+        context_of: The conversation that this is, for the stash.
+        context_room: Tokens that the last call's prompt could have.
+    """
+
+    documents: NotRequired[list[Document]]
+    context_of: NotRequired[Annotated[str, PrivateStateAttr]]
+    context_room: NotRequired[Annotated[int, PrivateStateAttr]]

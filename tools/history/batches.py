@@ -8,6 +8,7 @@ remembered between calls, and each of them finds the same places.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from shoestring.tools.history.sizes import Sizes
     from shoestring.tools.history.steps import Step
 
-__all__ = ["KEPT", "OPEN", "Fixed", "fixed_at", "last_edit"]
+__all__ = ["KEPT", "OPEN", "Calls", "Fixed"]
 
 KEPT = 0.5
 """Of the room beyond what has to stay, what an edit leaves filled. Less makes edits rarer and
@@ -53,49 +54,66 @@ class Fixed:
         return self.stays + self.under_way
 
 
-def fixed_at(steps: Sequence[Step], end: int, sizes: Sizes, tokens: int, stub: int) -> Fixed:
-    """Return what has to stay of the first `end` steps.
+class Calls:
+    """Where the calls of a conversation stand, what has to stay at each, and where it is edited."""
 
-    Args:
-        steps: The conversation.
-        end: Where the call stands.
-        sizes: Of its messages.
-        tokens: The room.
-        stub: The most tokens of a stub of a result.
-    """
-    system = tuple(place for place in range(end) if steps[place].kind == "system")
-    opening = next((p for p in reversed(range(end)) if steps[p].kind == "opening"), -1)
-    calls = end - 1 if end and steps[end - 1].kind == "exchange" else -1
-    stays = sizes.base + sum(sizes.step(steps[place]) for place in system)
-    if opening >= 0:
-        stays += sizes.step(steps[opening])
-    under_way = sizes.step(steps[calls]) if calls >= 0 else 0
-    most = int(OPEN * (tokens - stays))
-    if under_way > most:
-        call, *results = steps[calls].messages
-        least = sizes.message(call)
+    def __init__(self, steps: Sequence[Step], sizes: Sizes, stub: int) -> None:
+        """Measure a conversation once.
+
+        Args:
+            steps: The conversation.
+            sizes: Of its messages.
+            stub: The most tokens of a stub of a result.
+        """
+        self._steps = steps
+        self._sizes = sizes
+        self._stub = stub
+        self.tokens = [sizes.step(step) for step in steps]
+        self._system: list[int] = []
+        self._openings = [-1]
+        self._stays = [sizes.base]
+        for place, step in enumerate(steps):
+            if step.kind == "system":
+                self._system.append(place)
+            system = self.tokens[place] if step.kind == "system" else 0
+            self._stays.append(self._stays[-1] + system)
+            self._openings.append(place if step.kind == "opening" else self._openings[-1])
+
+    def fixed(self, end: int, tokens: int) -> Fixed:
+        """Return what has to stay of the first `end` steps in a room of `tokens`."""
+        opening = self._openings[end]
+        calls = end - 1 if end and self._steps[end - 1].kind == "exchange" else -1
+        stays = self._stays[end] + (self.tokens[opening] if opening >= 0 else 0)
+        under_way = self.tokens[calls] if calls >= 0 else 0
+        most = int(OPEN * (tokens - stays))
+        if calls >= 0 and under_way > most:
+            under_way = min(under_way, max(most, self._least(self._steps[calls])))
+        room = int(KEPT * (tokens - stays - under_way))
+        system = tuple(self._system[: bisect_left(self._system, end)])
+        return Fixed(system, opening, calls, stays, under_way, room)
+
+    def last_edit(self, tokens: int) -> int | None:
+        """Return at which call the history was last edited: before which step, or at its end.
+
+        None if it fits as it is.
+        """
+        total = self._sizes.base
+        edit: int | None = None
+        for place in range(len(self._steps) + 1):
+            last = place == len(self._steps)
+            if total > tokens and (last or self._steps[place].kind in ("exchange", "reply")):
+                edit = place
+                fixed = self.fixed(place, tokens)
+                # What is left is counted as the most it may be: no text need be looked at.
+                total = fixed.stays + fixed.under_way + max(0, fixed.room)
+            total += 0 if last else self.tokens[place]
+        return edit
+
+    def _least(self, step: Step) -> int:
+        """Return the tokens of calls whose results are stubs."""
+        call, *results = step.messages
+        least = self._sizes.message(call)
         for result in results:
-            frame = sizes.frame(result)
-            least += frame + min(stub, max(0, sizes.message(result) - frame))
-        under_way = min(under_way, max(most, least))
-    room = int(KEPT * (tokens - stays - under_way))
-    return Fixed(system, opening, calls, stays, under_way, room)
-
-
-def last_edit(steps: Sequence[Step], sizes: Sizes, tokens: int, stub: int) -> int | None:
-    """Return at which call a history was last edited: before which step, or at its end.
-
-    None if it fits as it is.
-    """
-    total = sizes.base
-    edit: int | None = None
-    for place in range(len(steps) + 1):
-        calls_model = place == len(steps) or steps[place].kind in ("exchange", "reply")
-        if calls_model and total > tokens:
-            edit = place
-            fixed = fixed_at(steps, place, sizes, tokens, stub)
-            # What is left is counted as the most it may be, so that no text need be looked at.
-            total = fixed.tokens + max(0, fixed.room)
-        if place < len(steps):
-            total += sizes.step(steps[place])
-    return edit
+            frame = self._sizes.frame(result)
+            least += frame + min(self._stub, max(0, self._sizes.message(result) - frame))
+        return least

@@ -27,7 +27,7 @@ __all__ = ["Edit", "edit"]
 
 _NEWEST = 0.5  # of the room, for the newest steps as they are
 _DONE = 0.5  # of what older steps get, for what was said and done; the rest for what tools returned
-_REACH = 4  # times all tokens: steps further back are not looked at
+_REACH = 8  # times all tokens: steps further back are not looked at
 _TITLE = 120  # characters of a call that its result is found by
 _TRIES = 6  # times that the room for results is narrowed, where their tokens do not add up
 

@@ -48,11 +48,17 @@ class Sizes:
     def __init__(self, count: MessageCount, memo: Memo[int]) -> None:
         self._count = count
         self._memo = memo
+        # With the message itself, so that its id is not another's meanwhile.
+        self._seen: dict[int, tuple[BaseMessage, int]] = {}
         self.base = count([])
 
     def message(self, message: BaseMessage) -> int:
         """Count one message."""
-        return self._memo.get(digest(message), lambda: self._count([message]) - self.base)
+        seen = self._seen.get(id(message))
+        if seen is None:
+            size = self._memo.get(digest(message), lambda: self._count([message]) - self.base)
+            seen = self._seen[id(message)] = (message, size)
+        return seen[1]
 
     def step(self, step: Step) -> int:
         """Count a step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +17,7 @@ from langchain_core.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Kind", "Place", "Step", "read"]
 
@@ -110,9 +109,7 @@ def read(messages: Sequence[BaseMessage]) -> tuple[list[Step], list[Place]]:
     return steps, sorted(out, key=lambda place: place.at)
 
 
-def _steps(
-    found: Sequence[tuple[int, BaseMessage | _Calls]], out: list[Place]
-) -> Iterator[Step]:
+def _steps(found: Sequence[tuple[int, BaseMessage | _Calls]], out: list[Place]) -> Iterator[Step]:
     turn, before = 0, ""
     spoken = any(not isinstance(thing, _Calls) and _kind(thing) == "opening" for _, thing in found)
     for number, (at, thing) in enumerate(found):

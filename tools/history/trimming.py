@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import BaseMessage, convert_to_messages
 
 from shoestring.models import UnboundedInput, message_counter
-from shoestring.tools.history.batches import fixed_at, last_edit
+from shoestring.tools.history.batches import Calls
 from shoestring.tools.history.edit import Edit, edit
 from shoestring.tools.history.errors import HistoryTooLong
 from shoestring.tools.history.sizes import Memo, Sizes, digest, with_content
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import MessageLikeRepresentation
 
+    from shoestring.tools.history.batches import Fixed
     from shoestring.tools.output import MessageCount
     from shoestring.tools.stash import Shelf
 
@@ -158,10 +159,10 @@ class _Trimming:
         self.shrinker = Shrinker(count, shelf, "budget")
         read_steps, self.out = read(given)
         self.steps = self._countable(read_steps)
+        self.calls = Calls(self.steps, self.sizes, self.shrinker.measure(_STUB))
 
     def run(self) -> TrimmedHistory:
-        stub = self.shrinker.measure(_STUB)
-        end = last_edit(self.steps, self.sizes, self.tokens, stub)
+        end = self.calls.last_edit(self.tokens)
         if end is None:
             whole = self._written(None, 0)
             if self.sizes.whole(whole) <= self.tokens:
@@ -170,21 +171,20 @@ class _Trimming:
         room = self.tokens
         over = 0
         for _ in range(_TRIES):
-            fixed = fixed_at(self.steps, end, self.sizes, room, stub)
+            fixed = self.calls.fixed(end, room)
             if fixed.tokens > room or room <= 0:
                 break
-            made = self._edit(end, room)
+            made = self._edit(end, room, fixed)
             kept = self._written(made, end)
             over = self.sizes.whole(kept) - self.tokens
             if over <= 0:
                 return self._result(kept, made, end)
             end, room = len(self.steps), room - over
-        fixed = fixed_at(self.steps, len(self.steps), self.sizes, self.tokens, stub)
+        fixed = self.calls.fixed(len(self.steps), self.tokens)
         raise HistoryTooLong(max(fixed.tokens, self.tokens + max(1, over)), self.tokens)
 
-    def _edit(self, end: int, room: int) -> Edit:
+    def _edit(self, end: int, room: int, fixed: Fixed) -> Edit:
         steps = self.steps[:end]
-        fixed = fixed_at(steps, end, self.sizes, room, self.shrinker.measure(_STUB))
         query = self._query(fixed.opening)
         owner = b"" if self.shelf is None else self.shelf.owner
         key = hashlib.blake2b(
@@ -254,9 +254,7 @@ class _Trimming:
             return changed.model_copy(update={"additional_kwargs": {}})
         return changed
 
-    def _result(
-        self, kept: Sequence[BaseMessage], made: Edit | None, end: int
-    ) -> TrimmedHistory:
+    def _result(self, kept: Sequence[BaseMessage], made: Edit | None, end: int) -> TrimmedHistory:
         left = [LeftOut(p.at, self._tokens(p), p.reason) for p in self.out]
         if made is not None:
             for place, step in enumerate(self.steps[:end]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,8 +42,10 @@ _LET_GO_OF_ALL = _LET_GO.format(whose="")
 
 
 class File:
-    """Keeps texts in one file. Each step is a transaction on a connection of its own, so that
-    threads, forks and killed processes leave the file whole.
+    """Keeps texts in one file.
+
+    Each step is a transaction on a connection of its own, so that threads, forks and killed
+    processes leave the file whole.
     """
 
     def __init__(self, path: str | os.PathLike[str], bounds: Bounds) -> None:
@@ -95,7 +97,8 @@ class File:
                 try:
                     result = step(db)
                 except BaseException:
-                    db.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # SQLite may have done so itself
+                        db.execute("ROLLBACK")
                     raise
                 db.execute("COMMIT")
                 return result

@@ -21,6 +21,7 @@ _MARK = re.compile(
 _LIKE = re.compile(
     r"\[(?=[^\[\]\n]{0,40}(?:tokens? left out|recall\())[^\[\]\n]{0,120}\]?", re.IGNORECASE
 )
+_LONGEST = 160  # characters, at least, of a mark and what closes a JSON value behind it
 _MEMBER = "…"  # the key of a mark in a JSON object
 
 
@@ -81,11 +82,10 @@ def take_mark(text: str) -> Marked | None:
     '[1, 2]'
     """
     body = text.rstrip()
-    last = None
-    for last in _MARK.finditer(body, max(0, len(body) - 160)):
-        pass
-    if last is None:
+    found = list(_MARK.finditer(body, max(0, len(body) - _LONGEST)))
+    if not found:
         return None
+    last = found[-1]
     missing, handle = int(last[1].replace(",", "")), last[2] or ""
     if last.end() == len(body):
         return Marked(body[: last.start()].rstrip(), missing, handle)
