@@ -1,7 +1,7 @@
 """Trim: the words a query needs, in the tokens there are."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from operator import itemgetter
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from langchain_core.documents import Document
 
-from shoestring.models.remembered import remembered
+from shoestring.models.remembered import cuts_by_pattern, remembered
+from shoestring.tools.certain import certain_tokens, has_certain_tokens
 from shoestring.tools.kinds import KINDS, Kind
-from shoestring.tools.pack import longest_prefix, pack
+from shoestring.tools.pack import Packing, longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
 from shoestring.tools.sieve import sieve
 from shoestring.tools.units import safe_cut
+from shoestring.tools.worth import Worth
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -30,6 +32,8 @@ Fill = Literal["relevant", "budget"]
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
+_WORDS = 0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+_LONG_TOKEN = 2  # times a token's mean length
 _CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed
 _PROBE = 8  # characters for each token that a probe of a text's beginning should find
 _CLEARLY_OVER = 4  # times the room in the probe alone: the whole is not counted
@@ -70,6 +74,8 @@ class Trimmed:
     """What was left out, in order."""
     score: float
     """The relevance of the best kept unit, in [0, 1]; 0 when nothing is kept."""
+    value: float = 0.0
+    bound: float | None = None
 
 
 def trim(
@@ -136,6 +142,18 @@ def trim(
     ).run()
 
 
+class _Remembered(dict[int, float]):
+    """Values of a function, each found once."""
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: int) -> float:
+        value = self[key] = self._function(key)
+        return value
+
+
 class _Trim:
     """One run: scores, the choice, and its measurements."""
 
@@ -155,6 +173,12 @@ class _Trim:
         self.pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
         self.limit = tokens
         self.count = remembered(count)
+        # What a unit adds is known where no part of it is written in another form.
+        self.proven = (
+            cuts_by_pattern(count)
+            and render is plain
+            and not any(unit.short for unit in self.pieces.units)
+        )
         self.render = render
         self.fill = fill
         self.scores: Scores = score(self.pieces.texts, query, float(room), embeddings=embeddings)
@@ -169,23 +193,69 @@ class _Trim:
             return self._result([], Choice())
         if (whole := self._whole()) is not None:
             return whole
-        # Repeats last: whatever else there is says more.
-        order = np.lexsort((-self.scores.values, self.scores.repeats)).tolist()
+        # Repeats last, and worth nothing: whatever else there is says more.
+        relevance = np.where(self.scores.repeats, 0.0, self.scores.values)
         order = [
             unit
-            for unit in order
+            for unit in np.lexsort((-relevance, self.scores.repeats)).tolist()
             if self.pieces.may_stand(unit) and (self.fill == "budget" or self.relevant[unit])
         ]
         self._learn_size(order)
-        chosen = pack(
+        free = self._free(order) if self.proven else ()
+        packing = pack(
             order,
             self.limit,
+            worth=self._worth(relevance.tolist(), order, free),
             cost=self._cost,
             shared=self._shared,
             measure=lambda units: self._measure(Choice(list(units), short=self._short)),
+            proven=self.proven,
+            free=free,
         )
-        choice = self._top_up(Choice(chosen, short=self._short), order)
-        return self._result(self._assemble(choice), choice)
+        choice = self._top_up(Choice(list(packing.units), short=self._short), order)
+        return self._result(self._assemble(choice), choice, packing)
+
+    def _worth(
+        self, relevance: Sequence[float], order: Sequence[int], free: Collection[int]
+    ) -> Worth:
+        """Say what units are worth: relevance by token, and the query's words once each."""
+        total = sum(rarity for rarity, _ in self.scores.said)
+        scale = _WORDS * self.limit * (relevance[order[0]] if order else 0.0)
+        said: dict[int, list[int]] = {}
+        for word, (_, units) in enumerate(self.scores.said):
+            for unit in units[~self.scores.repeats[units]].tolist():
+                said.setdefault(unit, []).append(word)
+        spans = self.pieces.units
+
+        def size(unit: int) -> float:
+            if unit in free:
+                return 1.0
+            text = self.pieces.content(unit)
+            return float(certain_tokens(text, self.count) if self.proven else self.count(text))
+
+        sizes = _Remembered(size)
+        longest = _LONG_TOKEN * self._per_token
+        return Worth(
+            relevance=relevance,
+            size=lambda unit: max(1.0, sizes[unit]),
+            said=said,
+            words={
+                word: scale * rarity / total for word, (rarity, _) in enumerate(self.scores.said)
+            },
+            least=lambda unit: max(1.0, (spans[unit].end - spans[unit].start) / longest),
+        )
+
+    def _free(self, order: Sequence[int]) -> frozenset[int]:
+        """Give the units that may add no token to a rendering."""
+        pieces = self.pieces
+        spans = [(unit, pieces.units[unit]) for unit in order]
+        return frozenset(
+            unit
+            for unit, span in spans
+            if not has_certain_tokens(
+                pieces.documents[pieces.owner[unit]].page_content, span.start, span.end
+            )
+        )
 
     def _whole(self) -> Trimmed | None:
         """Give everything, if it fits and may stay."""
@@ -334,7 +404,9 @@ class _Trim:
                 return cut
         return length
 
-    def _result(self, documents: Iterable[Document], choice: Choice) -> Trimmed:
+    def _result(
+        self, documents: Iterable[Document], choice: Choice, packing: Packing | None = None
+    ) -> Trimmed:
         kept = tuple(documents)
         text = self.render(kept) if kept else ""
         return Trimmed(
@@ -344,6 +416,8 @@ class _Trim:
             limit=self.limit,
             dropped=self._dropped(choice),
             score=max((float(piece.metadata["score"]) for piece in kept), default=0.0),
+            value=packing.value if packing is not None else 0.0,
+            bound=packing.bound if packing is not None else None,
         )
 
     def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
