@@ -30,7 +30,7 @@ def certain_tokens(text: str, count: Callable[[str], int]) -> int:
 
     >>> from shoestring.models.counting import counter
     >>> certain_tokens("A heron, at last.", counter("o200k_base").count)
-    5
+    6
     """
     places = [match.start() for match in _BEGINS.finditer(text) if match.start() > 0]
     if not places:

@@ -28,6 +28,13 @@ class Packing:
     """More than any choice of whole units that fits can be worth; None where that is not proven.
     So `value / bound` certifies the packing, not the answer."""
 
+    @property
+    def certificate(self) -> float | None:
+        """At least this share of the best possible value was reached; None without a bound."""
+        if self.bound is None:
+            return None
+        return min(1.0, self.value / self.bound) if self.bound > 0 else 1.0
+
 
 def pack(
     order: Sequence[int],

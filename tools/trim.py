@@ -11,6 +11,7 @@ import numpy as np
 from langchain_core.documents import Document
 
 from shoestring.models.remembered import cuts_by_pattern, remembered
+from shoestring.tools.alike import Alike
 from shoestring.tools.certain import certain_tokens, has_certain_tokens
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import Packing, longest_prefix, pack
@@ -25,9 +26,10 @@ from shoestring.tools.worth import Worth
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-__all__ = ["Dropped", "Fill", "Trimmed", "trim"]
+__all__ = ["Dropped", "Fill", "Order", "Trimmed", "trim"]
 
 Fill = Literal["relevant", "budget"]
+Order = Literal["original", "edges"]
 
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
@@ -52,7 +54,7 @@ class Dropped:
     score: float
     """The relevance of its best unit, in [0, 1]."""
     reason: str
-    """"not relevant", "no room" or "duplicate"."""
+    """"not relevant", "no room", "duplicate" or "older version"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,10 @@ class Trimmed:
     """What was left out, in order."""
     score: float
     """The relevance of the best kept unit, in [0, 1]; 0 when nothing is kept."""
-    value: float = 0.0
-    bound: float | None = None
+    certificate: float | None
+    """At least this share of the most that any choice of whole units could be worth (see `pack`);
+    it speaks of these scores, not of the answer. None where no bound is proven: only OpenAI's
+    vocabularies and the default rendering have one."""
 
 
 def trim(
@@ -86,6 +90,7 @@ def trim(
     count: Callable[[str], int] | None = None,
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
+    order: Order = "original",
     embeddings: "Embeddings | None" = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
@@ -107,6 +112,8 @@ def trim(
         render: Writes documents as the text that is sent; by default titles once, pieces on lines.
         fill: "relevant" stops where relevance ends; "budget" uses at least 95 % of the room where
             the text allows it, and returns what already fits unchanged, byte for byte.
+        order: "original", or "edges": the documents with the most relevant pieces first and last,
+            where models read best; pieces of one document keep their order.
         embeddings: Any LangChain embeddings, to find what is said in other words.
         kinds: The kinds of text to look for, in order; add your own in front.
 
@@ -114,7 +121,8 @@ def trim(
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill` or a kind is unknown.
+        ValueError: If `tokens` is negative, the query is empty, or `fill`, `order` or a kind is
+            unknown.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -126,6 +134,8 @@ def trim(
         raise ValueError("the query is empty: say what the text is needed for")
     if fill not in ("relevant", "budget"):
         raise ValueError(f'fill must be "relevant" or "budget", not {fill!r}')
+    if order not in ("original", "edges"):
+        raise ValueError(f'order must be "original" or "edges", not {order!r}')
     if count is None:
         from shoestring.models.counting import counter
 
@@ -137,6 +147,7 @@ def trim(
         count=count,
         render=render or plain,
         fill=fill,
+        order=order,
         embeddings=embeddings,
         kinds=kinds,
     ).run()
@@ -166,6 +177,7 @@ class _Trim:
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
+        order: Order,
         embeddings: "Embeddings | None",
         kinds: Sequence[Kind],
     ) -> None:
@@ -181,8 +193,13 @@ class _Trim:
         )
         self.render = render
         self.fill = fill
+        self.order = order
         self.scores: Scores = score(self.pieces.texts, query, float(room), embeddings=embeddings)
-        self.relevant: list[bool] = self.scores.relevant.tolist()
+        old = np.zeros(len(self.pieces), np.bool_)
+        old[self.pieces.outdated()] = True
+        self.old: list[bool] = old.tolist()
+        self.yields = self.scores.repeats | old
+        self.relevant: list[bool] = (self.scores.relevant & ~old).tolist()
         self.values: list[float] = self.scores.values.tolist()
         self._texts: dict[int, int] = {}
         self._short: set[int] = set()
@@ -194,10 +211,10 @@ class _Trim:
         if (whole := self._whole()) is not None:
             return whole
         # Repeats last, and worth nothing: whatever else there is says more.
-        relevance = np.where(self.scores.repeats, 0.0, self.scores.values)
+        relevance = np.where(self.yields, 0.0, self.scores.values)
         order = [
             unit
-            for unit in np.lexsort((-relevance, self.scores.repeats)).tolist()
+            for unit in np.lexsort((-relevance, self.yields)).tolist()
             if self.pieces.may_stand(unit) and (self.fill == "budget" or self.relevant[unit])
         ]
         self._learn_size(order)
@@ -223,9 +240,10 @@ class _Trim:
         scale = _WORDS * self.limit * (relevance[order[0]] if order else 0.0)
         said: dict[int, list[int]] = {}
         for word, (_, units) in enumerate(self.scores.said):
-            for unit in units[~self.scores.repeats[units]].tolist():
+            for unit in units[~self.yields[units]].tolist():
                 said.setdefault(unit, []).append(word)
         spans = self.pieces.units
+        alike = Alike(self.pieces.content)
 
         def size(unit: int) -> float:
             if unit in free:
@@ -238,6 +256,7 @@ class _Trim:
         return Worth(
             relevance=relevance,
             size=lambda unit: max(1.0, sizes[unit]),
+            same=lambda unit: alike(unit) if spans[unit].kind == "sentence" else unit,
             said=said,
             words={
                 word: scale * rarity / total for word, (rarity, _) in enumerate(self.scores.said)
@@ -274,6 +293,7 @@ class _Trim:
             )
             for document, height in zip(self.pieces.documents, best, strict=True)
         ]
+        documents = self._ordered(documents)
         text = self.render(documents)
         if self._probed(text) or self.count(text) > self.limit:
             return None
@@ -299,7 +319,17 @@ class _Trim:
             reason = "relevant" if any(self.relevant[unit] for unit in run) else "room left"
             return {"score": max(self.values[unit] for unit in run), "reason": reason}
 
-        return self.pieces.assemble(choice, describe)
+        return self._ordered(self.pieces.assemble(choice, describe))
+
+    def _ordered(self, documents: list[Document]) -> list[Document]:
+        """Put the best sources at the ends, if asked to: the first, the last, the second, …"""
+        if self.order == "original":
+            return documents
+        of_source: dict[str, list[Document]] = {}
+        for document in documents:
+            of_source.setdefault(str(document.metadata["source"]), []).append(document)
+        best = sorted(of_source.values(), key=lambda some: -max(d.metadata["score"] for d in some))
+        return [document for some in (*best[::2], *best[1::2][::-1]) for document in some]
 
     def _measure(self, choice: Choice) -> int:
         return self.count(self.render(self._assemble(choice))) if choice.units else 0
@@ -416,8 +446,7 @@ class _Trim:
             limit=self.limit,
             dropped=self._dropped(choice),
             score=max((float(piece.metadata["score"]) for piece in kept), default=0.0),
-            value=packing.value if packing is not None else 0.0,
-            bound=packing.bound if packing is not None else None,
+            certificate=packing.certificate if packing is not None else 1.0,
         )
 
     def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
@@ -448,7 +477,11 @@ class _Trim:
                 close()
                 key = None
                 continue
-            reason = self._reason(repeat=repeats[unit], relevant=self.relevant[unit])
+            reason = (
+                "older version"
+                if self.old[unit]
+                else self._reason(repeat=repeats[unit], relevant=self.relevant[unit])
+            )
             if key != (owner, reason) or unit in choice.cuts:
                 close()
                 key, first = (owner, reason), unit
