@@ -41,7 +41,7 @@ def passages(most: int) -> list[str]:
         for paragraph in topics.topics[name].split("\n\n"):
             held.append(paragraph)
             size += count(paragraph)
-            if size >= PASSAGE:
+            if size >= 0.63 * PASSAGE:
                 found.append("\n\n".join(held))
                 held, size = [], 0
     fresh = list(dict.fromkeys(found))

@@ -155,8 +155,14 @@ def _damp_repeats(values: Floats, keys: Sequence[str]) -> Scores:
     order = np.argsort(-values, kind="stable")
     place: dict[int, int] = {}
     same = np.array(
-        [place.setdefault(hash(" ".join(key.split())), len(place)) for key in keys], np.int64
+        [place.setdefault(hash(_in_one_line(key)), len(place)) for key in keys], np.int64
     )
     repeats = np.ones(len(keys), np.bool_)
     repeats[order[np.unique(same[order], return_index=True)[1]]] = False
     return Scores(np.where(repeats, _REPEAT * values, values), repeats)
+
+
+def _in_one_line(text: str) -> str:
+    """Write white space as single blanks; most texts are written so, which is quick to see."""
+    text = text.strip()
+    return text if "  " not in text and text.isprintable() else " ".join(text.split())
