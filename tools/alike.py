@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 __all__ = ["Alike"]
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")  # noqa: RUF001 - an apostrophe
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
 _NEGATIONS = frozenset({"no", "not", "never", "none", "nor", "without", "cannot"})
 _FEWEST = 8  # words; shorter sentences differ in what little they say
 _ALIKE = 0.8  # of all different words of two sentences are words of both, at least
@@ -61,4 +61,4 @@ class Alike:
 
 def _negates(word: str) -> bool:
     plain = word.casefold()
-    return plain in _NEGATIONS or plain.endswith(("n't", "n’t"))  # noqa: RUF001 - an apostrophe
+    return plain in _NEGATIONS or plain.endswith(("n't", "n’t"))

@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shoestring.tools.worth import Told, Worth
 
@@ -77,12 +78,13 @@ def pack(
     """
     if limit < 0:
         raise ValueError(f"there must be room for 0 tokens or more, not {limit}")
-    packer = _Packer(order, limit, worth, cost, shared, measure)
+    packing = partial(_Packer, order, limit, worth=worth, cost=cost, shared=shared, measure=measure)
+    packer = packing()
     if limit:
         packer.fill()
         single = packer.better_single()
         if single is not None:
-            packer = _Packer(order, limit, worth, cost, shared, measure)
+            packer = packing()
             packer.take(single)
             packer.fill()
     chosen = packer.chosen
@@ -102,6 +104,7 @@ class _Packer:
         self,
         order: Sequence[int],
         limit: int,
+        *,
         worth: Worth,
         cost: Callable[[int, float], float],
         shared: Callable[[int], Sequence[tuple[Hashable, float]]],

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from langchain_core.documents import Document
 from shoestring.models.remembered import cuts_by_pattern, remembered
 from shoestring.tools.alike import Alike
 from shoestring.tools.certain import certain_tokens, has_certain_tokens
+from shoestring.tools.dropped import Dropped, left_out
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import Packing, longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
@@ -34,27 +34,13 @@ Order = Literal["original", "edges"]
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
-_WORDS = 0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+_WORDS = (
+    0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+)
 _LONG_TOKEN = 2  # times a token's mean length
 _CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed
 _PROBE = 8  # characters for each token that a probe of a text's beginning should find
 _CLEARLY_OVER = 4  # times the room in the probe alone: the whole is not counted
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A stretch of text that was left out."""
-
-    source: str
-    """The document it stood in."""
-    start: int
-    """Its first character in the source."""
-    end: int
-    """One past its last character."""
-    score: float
-    """The relevance of its best unit, in [0, 1]."""
-    reason: str
-    """"not relevant", "no room", "duplicate" or "older version"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +184,7 @@ class _Trim:
         old = np.zeros(len(self.pieces), np.bool_)
         old[self.pieces.outdated()] = True
         self.old: list[bool] = old.tolist()
+        self.repeats: list[bool] = self.scores.repeats.tolist()
         self.yields = self.scores.repeats | old
         self.relevant: list[bool] = (self.scores.relevant & ~old).tolist()
         self.values: list[float] = self.scores.values.tolist()
@@ -322,7 +309,7 @@ class _Trim:
         return self._ordered(self.pieces.assemble(choice, describe))
 
     def _ordered(self, documents: list[Document]) -> list[Document]:
-        """Put the best sources at the ends, if asked to: the first, the last, the second, …"""
+        """Put the best sources at the ends, if asked to: the best first, the next last, and so on."""
         if self.order == "original":
             return documents
         of_source: dict[str, list[Document]] = {}
@@ -444,54 +431,23 @@ class _Trim:
             text=text,
             tokens=self.count(text) if kept else 0,
             limit=self.limit,
-            dropped=self._dropped(choice),
+            dropped=left_out(
+                self.pieces,
+                choice,
+                self.values,
+                self._reason,
+                passed_over="no room" if self.fill == "budget" else "not relevant",
+            ),
             score=max((float(piece.metadata["score"]) for piece in kept), default=0.0),
             certificate=packing.certificate if packing is not None else 1.0,
         )
 
-    def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
-        pieces = self.pieces
-        kept = set(pieces.kept(choice)).difference(
-            unit for unit, length in choice.cuts.items() if length < len(pieces.content(unit))
-        )
-        found: list[tuple[int, Dropped]] = [
-            (place, Dropped(source, start, end, 0.0, self._reason(repeat=False, relevant=False)))
-            for place, source, start, end in pieces.passed_over
-        ]
-        # One stretch for each run of units with one reason.
-        key: tuple[int, str] | None = None
-        first = last = 0
-        repeats: list[bool] = self.scores.repeats.tolist()
-
-        def close() -> None:
-            if key is not None:
-                owner, reason = key
-                metadata = pieces.documents[owner].metadata
-                start = pieces.units[first].start + choice.cuts.get(first, 0)
-                span = (metadata["start"] + start, metadata["start"] + pieces.units[last].end)
-                height = max(self.values[first : last + 1])
-                found.append((owner, Dropped(str(metadata["source"]), *span, height, reason)))
-
-        for unit, owner in enumerate(pieces.owner):
-            if unit in kept:
-                close()
-                key = None
-                continue
-            reason = (
-                "older version"
-                if self.old[unit]
-                else self._reason(repeat=repeats[unit], relevant=self.relevant[unit])
-            )
-            if key != (owner, reason) or unit in choice.cuts:
-                close()
-                key, first = (owner, reason), unit
-            last = unit
-        close()
-        return tuple(stretch for _, stretch in sorted(found, key=itemgetter(0)))
-
-    def _reason(self, *, repeat: bool, relevant: bool) -> str:
-        if repeat:
+    def _reason(self, unit: int) -> str:
+        """Say why a unit was left out."""
+        if self.old[unit]:
+            return "older version"
+        if self.repeats[unit]:
             return "duplicate"
-        if self.fill == "relevant" and not relevant:
+        if self.fill == "relevant" and not self.relevant[unit]:
             return "not relevant"
         return "no room"

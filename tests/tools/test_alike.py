@@ -41,7 +41,9 @@ def test_near_repeats_make_room() -> None:
     """Of two sentences that say the same one is kept, and what is new beside it."""
     documents = [
         Document(SENTENCE),
-        Document("The night ferry to Turku leaves from the west quay at 21:30 on most of the days."),
+        Document(
+            "The night ferry to Turku leaves from the west quay at 21:30 on most of the days."
+        ),
         Document("Night ferry passengers should board half an hour before."),
     ]
     kept = trim(documents, "When does the night ferry to Turku leave?", 34, fill="budget")
@@ -100,9 +102,7 @@ def test_an_older_version_yields(
         ({"version": "1"}, {"version": "2", "title": "Sauna rules"}),
     ],
 )
-def test_nothing_yields_unless_it_is_stated(
-    one: dict[str, object], two: dict[str, object]
-) -> None:
+def test_nothing_yields_unless_it_is_stated(one: dict[str, object], two: dict[str, object]) -> None:
     """Without metadata that compares, under one title, both statements stand."""
     documents = [pass_cost(12, "", **one), pass_cost(14, "", **two)]
     kept = trim(documents, "How much does the swim pass cost a month?", 200)
