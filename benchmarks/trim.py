@@ -9,14 +9,11 @@ warm up, and the fastest of five more runs counts. Beside it runs the peer named
 the same passages and in the same run, if it is installed (`benchmarks/trimmers.py --install`).
 """
 
-import argparse
-import json
 import random
 import resource
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pydoc_data import topics
 
 from langchain_core.documents import Document
@@ -41,7 +38,7 @@ def passages(most: int) -> list[str]:
         for paragraph in topics.topics[name].split("\n\n"):
             held.append(paragraph)
             size += count(paragraph)
-            if size >= PASSAGE:
+            if size >= 0.63 * PASSAGE:
                 found.append("\n\n".join(held))
                 held, size = [], 0
     fresh = list(dict.fromkeys(found))
@@ -98,7 +95,13 @@ def measure(what: str, size: float) -> dict[str, float]:
         seconds = fastest(lambda: trim(documents, question, room, fill="budget"), runs)
     characters = sum(len(document.page_content) for document in documents)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "tokens": kept.tokens, "room": room, "mb": characters / 1e6, "peak": peak}
+    return {
+        "seconds": seconds,
+        "tokens": kept.tokens,
+        "room": room,
+        "mb": characters / 1e6,
+        "peak": peak,
+    }
 
 
 if __name__ == "__main__":

@@ -10,14 +10,20 @@ from shoestring.models.counting import TiktokenCounter, has_blank_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["remembered"]
+__all__ = ["cuts_by_pattern", "remembered"]
 
 # Where both vocabularies begin a token whatever stands before and behind: their patterns look back
 # at nothing, white space before a line break and the break itself end one match, and a run of
 # punctuation that goes on over line breaks does so with a slash only.
 _LINE_START = re.compile(r"(?<=[\r\n])(?=[^\s/])")
-_SPLIT_BY_LINE = ("o200k_base", "cl100k_base")
+_KNOWN = ("o200k_base", "cl100k_base")
 _LONGEST = 1_000_000  # characters of a text that is remembered
+
+
+def cuts_by_pattern(count: Callable[[str], int]) -> bool:
+    """Say whether a counter is known to be one of OpenAI's two vocabularies'."""
+    owner: object = getattr(count, "__self__", None)
+    return type(owner) is TiktokenCounter and owner.count == count and owner.name in _KNOWN
 
 
 def remembered(count: Callable[[str], int]) -> Callable[[str], int]:
@@ -44,12 +50,7 @@ def remembered(count: Callable[[str], int]) -> Callable[[str], int]:
             found = known[text] = count(text)
         return found
 
-    owner: object = getattr(count, "__self__", None)
-    if (
-        type(owner) is not TiktokenCounter
-        or owner.count != count
-        or owner.name not in _SPLIT_BY_LINE
-    ):
+    if not cuts_by_pattern(count):
         return whole
 
     def by_line(text: str) -> int:

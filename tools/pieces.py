@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from langchain_core.documents import Document
@@ -12,6 +13,7 @@ from shoestring.tools.kinds.json_data import enclosed
 from shoestring.tools.ranking import Text
 from shoestring.tools.render import title_of
 from shoestring.tools.units import Hop, Unit
+from shoestring.tools.versions import outdated
 
 __all__ = ["Choice", "Pieces"]
 
@@ -115,6 +117,18 @@ class Pieces:
         """Give the text of a unit."""
         span = self.units[unit]
         return self.documents[self.owner[unit]].page_content[span.start : span.end]
+
+    def outdated(self) -> list[int]:
+        """Give the units that a newer version of their document says anew (see `versions`)."""
+        said = [
+            (document.metadata, text.units)
+            for document, text in zip(self.documents, self._texts, strict=True)
+        ]
+        old = set(outdated(said))
+        if not old:
+            return []
+        firsts = list(accumulate((len(text.units) for text in self._texts), initial=0))
+        return [firsts[place] + unit for place, unit in sorted(old)]
 
     def may_stand(self, unit: int) -> bool:
         """Say whether a unit may be chosen: a header comes with what it is needed for only."""

@@ -102,6 +102,14 @@ class Ranking:
         values = 0.5 * own + 0.5 * np.maximum(passage, link)
         return scaled(values), self._found(weights, len(terms) - len(known))
 
+    def said(self, query: str) -> list[tuple[float, Ints]]:
+        """Give the words of the query that are found: each with its rarity and the units it is in."""
+        terms = list(dict.fromkeys(words(query)))
+        terms = [term for term in terms if term not in STOP_WORDS] or terms
+        known = sorted(set(self._vocabulary.find(terms).values()))
+        found = [(self._units.idf(number), self._units.holding(number)) for number in known]
+        return [(rarity, units) for rarity, units in found if len(units)]
+
     def _halves(self, weights: Mapping[int, float]) -> tuple[Floats, Floats]:
         """Score units by themselves and by their passages, each to 1."""
         titles = self._titles.score(weights)[self._title]

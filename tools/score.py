@@ -1,7 +1,7 @@
 """Scores: how much each unit tells about a query."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,8 @@ class Scores:
     weighted by rarity, that the best passage holds (with embeddings: or its best cosine)."""
     repeats: NDArray[np.bool_]
     """Whether a better placed unit says the same, word for word."""
+    said: Sequence[tuple[float, Ints]] = ()
+    """The query's words that were found: each with its rarity and the units it stands in."""
 
     @property
     def relevant(self) -> NDArray[np.bool_]:
@@ -77,14 +79,15 @@ def score(
     if not flat:
         return Scores(np.zeros(0), np.zeros(0, np.bool_))
     document = np.repeat(np.arange(len(texts)), [len(text.units) for text in texts])
-    values, height = Ranking(texts, flat, document).score(query, room)
+    ranking = Ranking(texts, flat, document)
+    values, height = ranking.score(query, room)
     if embeddings is not None:
         values, height = _with_meaning(values, height, flat, query, embeddings)
     values, height = _with_logs(
         values, height, texts=texts, flat=flat, document=document, query=query
     )
     values, height = _with_identifiers(values, height, texts, flat, document)
-    return _damp_repeats(values * height, flat)
+    return replace(_damp_repeats(values * height, flat), said=ranking.said(query))
 
 
 def _with_meaning(
@@ -152,8 +155,14 @@ def _damp_repeats(values: Floats, keys: Sequence[str]) -> Scores:
     order = np.argsort(-values, kind="stable")
     place: dict[int, int] = {}
     same = np.array(
-        [place.setdefault(hash(" ".join(key.split())), len(place)) for key in keys], np.int64
+        [place.setdefault(hash(_in_one_line(key)), len(place)) for key in keys], np.int64
     )
     repeats = np.ones(len(keys), np.bool_)
     repeats[order[np.unique(same[order], return_index=True)[1]]] = False
     return Scores(np.where(repeats, _REPEAT * values, values), repeats)
+
+
+def _in_one_line(text: str) -> str:
+    """Write white space as single blanks; most texts are written so, which is quick to see."""
+    text = text.strip()
+    return text if "  " not in text and text.isprintable() else " ".join(text.split())

@@ -1,54 +1,46 @@
 """Trim: the words a query needs, in the tokens there are."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from langchain_core.documents import Document
 
-from shoestring.models.remembered import remembered
+from shoestring.models.remembered import cuts_by_pattern, remembered
+from shoestring.tools.alike import Alike
+from shoestring.tools.certain import certain_tokens, has_certain_tokens
+from shoestring.tools.dropped import Dropped, left_out
 from shoestring.tools.kinds import KINDS, Kind
-from shoestring.tools.pack import longest_prefix, pack
+from shoestring.tools.pack import Packing, longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
 from shoestring.tools.sieve import sieve
 from shoestring.tools.units import safe_cut
+from shoestring.tools.worth import Worth
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-__all__ = ["Dropped", "Fill", "Trimmed", "trim"]
+__all__ = ["Dropped", "Fill", "Order", "Trimmed", "trim"]
 
 Fill = Literal["relevant", "budget"]
+Order = Literal["original", "edges"]
 
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
+_WORDS = (
+    0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+)
+_LONG_TOKEN = 2  # times a token's mean length
 _CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed
 _PROBE = 8  # characters for each token that a probe of a text's beginning should find
 _CLEARLY_OVER = 4  # times the room in the probe alone: the whole is not counted
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A stretch of text that was left out."""
-
-    source: str
-    """The document it stood in."""
-    start: int
-    """Its first character in the source."""
-    end: int
-    """One past its last character."""
-    score: float
-    """The relevance of its best unit, in [0, 1]."""
-    reason: str
-    """"not relevant", "no room" or "duplicate"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +62,10 @@ class Trimmed:
     """What was left out, in order."""
     score: float
     """The relevance of the best kept unit, in [0, 1]; 0 when nothing is kept."""
+    certificate: float | None
+    """At least this share of the most that any choice of whole units could be worth (see `pack`);
+    it speaks of these scores, not of the answer. None where no bound is proven: only OpenAI's
+    vocabularies and the default rendering have one."""
 
 
 def trim(
@@ -80,6 +76,7 @@ def trim(
     count: Callable[[str], int] | None = None,
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
+    order: Order = "original",
     embeddings: "Embeddings | None" = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
@@ -101,6 +98,8 @@ def trim(
         render: Writes documents as the text that is sent; by default titles once, pieces on lines.
         fill: "relevant" stops where relevance ends; "budget" uses at least 95 % of the room where
             the text allows it, and returns what already fits unchanged, byte for byte.
+        order: "original", or "edges": the documents with the most relevant pieces first and last,
+            where models read best; pieces of one document keep their order.
         embeddings: Any LangChain embeddings, to find what is said in other words.
         kinds: The kinds of text to look for, in order; add your own in front.
 
@@ -108,7 +107,8 @@ def trim(
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill` or a kind is unknown.
+        ValueError: If `tokens` is negative, the query is empty, or `fill`, `order` or a kind is
+            unknown.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -120,6 +120,8 @@ def trim(
         raise ValueError("the query is empty: say what the text is needed for")
     if fill not in ("relevant", "budget"):
         raise ValueError(f'fill must be "relevant" or "budget", not {fill!r}')
+    if order not in ("original", "edges"):
+        raise ValueError(f'order must be "original" or "edges", not {order!r}')
     if count is None:
         from shoestring.models.counting import counter
 
@@ -131,9 +133,22 @@ def trim(
         count=count,
         render=render or plain,
         fill=fill,
+        order=order,
         embeddings=embeddings,
         kinds=kinds,
     ).run()
+
+
+class _Remembered(dict[int, float]):
+    """Values of a function, each found once."""
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: int) -> float:
+        value = self[key] = self._function(key)
+        return value
 
 
 class _Trim:
@@ -148,6 +163,7 @@ class _Trim:
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
+        order: Order,
         embeddings: "Embeddings | None",
         kinds: Sequence[Kind],
     ) -> None:
@@ -155,10 +171,22 @@ class _Trim:
         self.pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
         self.limit = tokens
         self.count = remembered(count)
+        # What a unit adds is known where no part of it is written in another form.
+        self.proven = (
+            cuts_by_pattern(count)
+            and render is plain
+            and not any(unit.short for unit in self.pieces.units)
+        )
         self.render = render
         self.fill = fill
+        self.order = order
         self.scores: Scores = score(self.pieces.texts, query, float(room), embeddings=embeddings)
-        self.relevant: list[bool] = self.scores.relevant.tolist()
+        old = np.zeros(len(self.pieces), np.bool_)
+        old[self.pieces.outdated()] = True
+        self.old: list[bool] = old.tolist()
+        self.repeats: list[bool] = self.scores.repeats.tolist()
+        self.yields = self.scores.repeats | old
+        self.relevant: list[bool] = (self.scores.relevant & ~old).tolist()
         self.values: list[float] = self.scores.values.tolist()
         self._texts: dict[int, int] = {}
         self._short: set[int] = set()
@@ -169,23 +197,71 @@ class _Trim:
             return self._result([], Choice())
         if (whole := self._whole()) is not None:
             return whole
-        # Repeats last: whatever else there is says more.
-        order = np.lexsort((-self.scores.values, self.scores.repeats)).tolist()
+        # Repeats last, and worth nothing: whatever else there is says more.
+        relevance = np.where(self.yields, 0.0, self.scores.values)
         order = [
             unit
-            for unit in order
+            for unit in np.lexsort((-relevance, self.yields)).tolist()
             if self.pieces.may_stand(unit) and (self.fill == "budget" or self.relevant[unit])
         ]
         self._learn_size(order)
-        chosen = pack(
+        free = self._free(order) if self.proven else ()
+        packing = pack(
             order,
             self.limit,
+            worth=self._worth(relevance.tolist(), order, free),
             cost=self._cost,
             shared=self._shared,
             measure=lambda units: self._measure(Choice(list(units), short=self._short)),
+            proven=self.proven,
+            free=free,
         )
-        choice = self._top_up(Choice(chosen, short=self._short), order)
-        return self._result(self._assemble(choice), choice)
+        choice = self._top_up(Choice(list(packing.units), short=self._short), order)
+        return self._result(self._assemble(choice), choice, packing)
+
+    def _worth(
+        self, relevance: Sequence[float], order: Sequence[int], free: Collection[int]
+    ) -> Worth:
+        """Say what units are worth: relevance by token, and the query's words once each."""
+        total = sum(rarity for rarity, _ in self.scores.said)
+        scale = _WORDS * self.limit * (relevance[order[0]] if order else 0.0)
+        said: dict[int, list[int]] = {}
+        for word, (_, units) in enumerate(self.scores.said):
+            for unit in units[~self.yields[units]].tolist():
+                said.setdefault(unit, []).append(word)
+        spans = self.pieces.units
+        alike = Alike(self.pieces.content)
+
+        def size(unit: int) -> float:
+            if unit in free:
+                return 1.0
+            text = self.pieces.content(unit)
+            return float(certain_tokens(text, self.count) if self.proven else self.count(text))
+
+        sizes = _Remembered(size)
+        longest = _LONG_TOKEN * self._per_token
+        return Worth(
+            relevance=relevance,
+            size=lambda unit: max(1.0, sizes[unit]),
+            same=lambda unit: alike(unit) if spans[unit].kind == "sentence" else unit,
+            said=said,
+            words={
+                word: scale * rarity / total for word, (rarity, _) in enumerate(self.scores.said)
+            },
+            least=lambda unit: max(1.0, (spans[unit].end - spans[unit].start) / longest),
+        )
+
+    def _free(self, order: Sequence[int]) -> frozenset[int]:
+        """Give the units that may add no token to a rendering."""
+        pieces = self.pieces
+        spans = [(unit, pieces.units[unit]) for unit in order]
+        return frozenset(
+            unit
+            for unit, span in spans
+            if not has_certain_tokens(
+                pieces.documents[pieces.owner[unit]].page_content, span.start, span.end
+            )
+        )
 
     def _whole(self) -> Trimmed | None:
         """Give everything, if it fits and may stay."""
@@ -204,6 +280,7 @@ class _Trim:
             )
             for document, height in zip(self.pieces.documents, best, strict=True)
         ]
+        documents = self._ordered(documents)
         text = self.render(documents)
         if self._probed(text) or self.count(text) > self.limit:
             return None
@@ -229,7 +306,17 @@ class _Trim:
             reason = "relevant" if any(self.relevant[unit] for unit in run) else "room left"
             return {"score": max(self.values[unit] for unit in run), "reason": reason}
 
-        return self.pieces.assemble(choice, describe)
+        return self._ordered(self.pieces.assemble(choice, describe))
+
+    def _ordered(self, documents: list[Document]) -> list[Document]:
+        """Put the best sources at the ends, if asked to: the best first, the next last, and so on."""
+        if self.order == "original":
+            return documents
+        of_source: dict[str, list[Document]] = {}
+        for document in documents:
+            of_source.setdefault(str(document.metadata["source"]), []).append(document)
+        best = sorted(of_source.values(), key=lambda some: -max(d.metadata["score"] for d in some))
+        return [document for some in (*best[::2], *best[1::2][::-1]) for document in some]
 
     def _measure(self, choice: Choice) -> int:
         return self.count(self.render(self._assemble(choice))) if choice.units else 0
@@ -334,7 +421,9 @@ class _Trim:
                 return cut
         return length
 
-    def _result(self, documents: Iterable[Document], choice: Choice) -> Trimmed:
+    def _result(
+        self, documents: Iterable[Document], choice: Choice, packing: Packing | None = None
+    ) -> Trimmed:
         kept = tuple(documents)
         text = self.render(kept) if kept else ""
         return Trimmed(
@@ -342,49 +431,23 @@ class _Trim:
             text=text,
             tokens=self.count(text) if kept else 0,
             limit=self.limit,
-            dropped=self._dropped(choice),
+            dropped=left_out(
+                self.pieces,
+                choice,
+                self.values,
+                self._reason,
+                passed_over="no room" if self.fill == "budget" else "not relevant",
+            ),
             score=max((float(piece.metadata["score"]) for piece in kept), default=0.0),
+            certificate=packing.certificate if packing is not None else 1.0,
         )
 
-    def _dropped(self, choice: Choice) -> tuple[Dropped, ...]:
-        pieces = self.pieces
-        kept = set(pieces.kept(choice)).difference(
-            unit for unit, length in choice.cuts.items() if length < len(pieces.content(unit))
-        )
-        found: list[tuple[int, Dropped]] = [
-            (place, Dropped(source, start, end, 0.0, self._reason(repeat=False, relevant=False)))
-            for place, source, start, end in pieces.passed_over
-        ]
-        # One stretch for each run of units with one reason.
-        key: tuple[int, str] | None = None
-        first = last = 0
-        repeats: list[bool] = self.scores.repeats.tolist()
-
-        def close() -> None:
-            if key is not None:
-                owner, reason = key
-                metadata = pieces.documents[owner].metadata
-                start = pieces.units[first].start + choice.cuts.get(first, 0)
-                span = (metadata["start"] + start, metadata["start"] + pieces.units[last].end)
-                height = max(self.values[first : last + 1])
-                found.append((owner, Dropped(str(metadata["source"]), *span, height, reason)))
-
-        for unit, owner in enumerate(pieces.owner):
-            if unit in kept:
-                close()
-                key = None
-                continue
-            reason = self._reason(repeat=repeats[unit], relevant=self.relevant[unit])
-            if key != (owner, reason) or unit in choice.cuts:
-                close()
-                key, first = (owner, reason), unit
-            last = unit
-        close()
-        return tuple(stretch for _, stretch in sorted(found, key=itemgetter(0)))
-
-    def _reason(self, *, repeat: bool, relevant: bool) -> str:
-        if repeat:
+    def _reason(self, unit: int) -> str:
+        """Say why a unit was left out."""
+        if self.old[unit]:
+            return "older version"
+        if self.repeats[unit]:
             return "duplicate"
-        if self.fill == "relevant" and not relevant:
+        if self.fill == "relevant" and not self.relevant[unit]:
             return "not relevant"
         return "no room"

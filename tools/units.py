@@ -117,7 +117,9 @@ def units(text: str) -> list[Unit]:
             _add_block(text, block, found)
             block = []
             at += 1
-        elif rules and at + 1 < len(lines) and "|" in line and _is_rule(text[slice(*lines[at + 1])]):
+        elif (
+            rules and at + 1 < len(lines) and "|" in line and _is_rule(text[slice(*lines[at + 1])])
+        ):
             _add_block(text, block, found)
             block = []
             at = _add_table(text, lines, at, found)
