@@ -6,19 +6,25 @@ from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch
 from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.retriever import IndexRetriever
 from shoestring.tools.split import split
+from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, Tier, TierCost
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
     "CacheUnusable",
     "CachedEmbeddings",
+    "CrossEncoderTier",
     "Dropped",
+    "EmbeddingTier",
     "Index",
     "IndexBusy",
     "IndexCorrupt",
     "IndexMismatch",
     "IndexRetriever",
+    "JudgeTier",
     "NothingToRead",
     "Skipped",
+    "Tier",
+    "TierCost",
     "TrimCompressor",
     "Trimmed",
     "UnreadableFile",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from langchain_core.documents import Document
@@ -14,10 +14,8 @@ from shoestring.tools.pieces import Choice, Pieces
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
+from shoestring.tools.tiers.tier import Tier
 from shoestring.tools.units import safe_cut
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 __all__ = ["Dropped", "Fill", "Trimmed", "trim"]
 
@@ -41,7 +39,7 @@ class Dropped:
     end: int
     """One past its last character."""
     score: float
-    """The relevance of its best unit, in [0, 1]."""
+    """The chance that its best unit holds evidence, in [0, 1]; see `shoestring.tools.chance`."""
     reason: str
     """"not relevant", "no room" or "duplicate"."""
 
@@ -52,9 +50,10 @@ class Trimmed:
 
     documents: tuple[Document, ...]
     """The kept pieces in their original order; metadata `source`, `start` and `end` say exactly
-    where each stood, `title` its title, `score` its relevance, `reason` why it was kept: "all
-    fits", "relevant" or "room left". Two are not verbatim: parts of a JSON value, written inside
-    its brackets and keys, with `spans` where they stood; and a tool's signature (`shortened`)."""
+    where each stood, `title` its title, `score` the chance that its best unit holds evidence,
+    `reason` why it was kept: "all fits", "relevant" or "room left". Two are not verbatim: parts of
+    a JSON value, written inside its brackets and keys, with `spans` where they stood; and a tool's
+    signature (`shortened`)."""
     text: str
     """The pieces as rendered; "" when nothing is kept."""
     tokens: int
@@ -64,7 +63,7 @@ class Trimmed:
     dropped: tuple[Dropped, ...]
     """What was left out, in order."""
     score: float
-    """The relevance of the best kept unit, in [0, 1]; 0 when nothing is kept."""
+    """The chance that the best kept unit holds evidence, in [0, 1]; 0 when nothing is kept."""
 
 
 def trim(
@@ -75,7 +74,7 @@ def trim(
     count: Callable[[str], int] | None = None,
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
-    embeddings: "Embeddings | None" = None,
+    tiers: Sequence[Tier] = (),
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
     """Keep what tells most about a query, within a number of tokens.
@@ -96,7 +95,8 @@ def trim(
         render: Writes documents as the text that is sent; by default titles once, pieces on lines.
         fill: "relevant" stops where relevance ends; "budget" uses at least 95 % of the room where
             the text allows it, and returns what already fits unchanged, byte for byte.
-        embeddings: Any LangChain embeddings, to find what is said in other words.
+        tiers: Dearer looks at the units that words rank best, cheapest first: to find what is said
+            in other words, `[EmbeddingTier.bi_encoder()]`.
         kinds: The kinds of text to look for, in order; add your own in front.
 
     Returns:
@@ -126,7 +126,7 @@ def trim(
         count=count,
         render=render or plain,
         fill=fill,
-        embeddings=embeddings,
+        tiers=tiers,
         kinds=kinds,
     ).run()
 
@@ -143,7 +143,7 @@ class _Trim:
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
-        embeddings: "Embeddings | None",
+        tiers: Sequence[Tier],
         kinds: Sequence[Kind],
     ) -> None:
         self.pieces = Pieces(documents, kinds)
@@ -152,9 +152,9 @@ class _Trim:
         self.render = render
         self.fill = fill
         # About four characters a token: the first round only needs the order of magnitude.
-        self.scores: Scores = score(self.pieces.texts, query, 4.0 * tokens, embeddings=embeddings)
+        self.scores: Scores = score(self.pieces.texts, query, 4.0 * tokens, tiers=tiers)
         self.relevant = self.scores.relevant
-        self.values: list[float] = self.scores.values.tolist()
+        self.chances: list[float] = self.scores.chances.tolist()
         self._counts: dict[str, int] = {}
         self._texts: dict[int, int] = {}
         self._short: set[int] = set()
@@ -190,7 +190,7 @@ class _Trim:
         choice = Choice(list(range(len(self.pieces))))
         best = [0.0] * len(self.pieces.documents)
         for unit, owner in enumerate(self.pieces.owner):
-            best[owner] = max(best[owner], self.values[unit])
+            best[owner] = max(best[owner], self.chances[unit])
         documents = [
             Document(
                 page_content=document.page_content,
@@ -208,7 +208,7 @@ class _Trim:
     def _assemble(self, choice: Choice) -> list[Document]:
         def describe(run: Sequence[int]) -> dict[str, Any]:
             reason = "relevant" if any(self.relevant[unit] for unit in run) else "room left"
-            return {"score": max(self.values[unit] for unit in run), "reason": reason}
+            return {"score": max(self.chances[unit] for unit in run), "reason": reason}
 
         return self.pieces.assemble(choice, describe)
 
@@ -353,11 +353,13 @@ class _Trim:
                 and last.reason == reason
                 and unit not in choice.cuts
             ):
-                height = max(last.score, self.values[unit])
+                height = max(last.score, self.chances[unit])
                 dropped[-1] = Dropped(last.source, last.start, offset + span.end, height, reason)
             else:
                 source = str(document.metadata["source"])
-                dropped.append(Dropped(source, start, offset + span.end, self.values[unit], reason))
+                dropped.append(
+                    Dropped(source, start, offset + span.end, self.chances[unit], reason)
+                )
             before = unit
         return tuple(dropped)
 
