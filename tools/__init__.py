@@ -26,12 +26,15 @@ from shoestring.tools.stash import (
     StashReadOnly,
     StashUnavailable,
 )
+from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, Tier, TierCost
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
     "CacheUnusable",
     "CachedEmbeddings",
+    "CrossEncoderTier",
     "Dropped",
+    "EmbeddingTier",
     "HistoryTooLong",
     "HistoryTrimmer",
     "Index",
@@ -39,6 +42,7 @@ __all__ = [
     "IndexCorrupt",
     "IndexMismatch",
     "IndexRetriever",
+    "JudgeTier",
     "LeftOut",
     "NotStashed",
     "NothingToRead",
@@ -52,6 +56,8 @@ __all__ = [
     "StashFull",
     "StashReadOnly",
     "StashUnavailable",
+    "Tier",
+    "TierCost",
     "TrimCompressor",
     "Trimmed",
     "TrimmedHistory",

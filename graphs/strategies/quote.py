@@ -65,7 +65,7 @@ class Quote:
                     self.context,
                     count=count,
                     render=render_excerpts,
-                    embeddings=means.embeddings,
+                    tiers=means.tiers,
                 )
                 detail = f"{trimmed.tokens:,} of {self.context:,} tokens of room used"
                 labelled = ledger.at(node="trim", route=self.name)

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -111,11 +112,12 @@ def test_missing_packages_say_how_to_install_them(
 ) -> None:
     """Without weights or library the error comes at once and holds the pip command."""
     static_embeddings.cache_clear()
-    find = static_vectors.find_spec
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.setattr(
-        static_vectors, "find_spec", lambda name: None if name == missing else find(name)
-    )
+
+    def found(name: str) -> object:
+        return None if name == missing else find_spec(name)
+
+    monkeypatch.setattr(static_vectors, "find_spec", found)
     with pytest.raises(MissingExtra, match=r"pip install 'shoestring\[offline\]'"):
         static_embeddings()
     static_embeddings.cache_clear()

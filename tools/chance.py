@@ -1,0 +1,52 @@
+"""Chance: how likely a unit holds evidence, and where relevance ends."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LOG_MARK", "MARK", "chances", "mark"]
+
+Floats = NDArray[np.float64]
+
+# Log-odds that a unit holds the answer or evidence. Fitted to dev cases of eleven sets, each asked
+# with its evidence and without, so that a chance supposes that it is there in one of two cases:
+# python benchmarks/calibration.py SUITE_DIR
+_CONSTANT = -2.6
+_SHARE = 4.0  # of the best unit's score, in [0, 1]
+_HEIGHT = 2.0  # of the query found in the best passage, in [0, 1]
+_UNITS = -0.9  # for the logarithm of the number of units: one fact stands among so many
+
+MARK = 0.02
+"""A unit is relevant from this chance on."""
+_LEAST, _MOST = 0.2, 0.6  # the share of the best score at which the mark may stand
+LOG_MARK = 0.35
+"""The share of the best score from which a line of a log is relevant: logs were not calibrated."""
+
+
+def mark(height: float, units: int) -> float:
+    """Give the share of the best unit's score from which on units are relevant.
+
+    It is where the chance is `MARK`, between a fifth and three fifths: the best unit and those near
+    it always stay, and what is far below it never.
+
+    Args:
+        height: As for `chances`.
+        units: How many units there are.
+    """
+    odds = np.log(MARK / (1 - MARK)) - _CONSTANT - _HEIGHT * height
+    share = (odds - _UNITS * np.log(max(1, units))) / _SHARE
+    return float(np.clip(share, _LEAST, _MOST))
+
+
+def chances(shares: Floats, height: float) -> Floats:
+    """Give each unit's chance to hold evidence.
+
+    Args:
+        shares: Each unit's score as a share of the best unit's, in [0, 1].
+        height: How much of the query the best passage holds, in [0, 1].
+
+    Returns:
+        Chances in [0, 1]; 0 where the share is 0.
+    """
+    odds = _CONSTANT + _SHARE * shares + _HEIGHT * height + _UNITS * np.log(max(1, len(shares)))
+    found: Floats = np.where(shares > 0, 1.0 / (1.0 + np.exp(-odds)), 0.0)
+    return found
