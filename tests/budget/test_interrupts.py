@@ -22,6 +22,7 @@ from shoestring.budget import (
     Hold,
     Ledger,
     MemoryStore,
+    RedisStore,
     SQLiteStore,
 )
 from shoestring.budget.conformance import Clock
@@ -216,15 +217,19 @@ STEPS: dict[str, Callable[[Scene], object]] = {
 
 
 @pytest.fixture
-def clocked(kind: str, tmp_path: Path) -> tuple[Store, Clock]:
+def clocked(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Store, Clock]:
     clock = Clock()
     if kind == "memory":
         return MemoryStore(clock=clock), clock
+    if kind == "redis":
+        return RedisStore(request.getfixturevalue("redis_server").url, clock=clock), clock
     return SQLiteStore(tmp_path / "ledgers.db", clock=clock), clock
 
 
-# In a file each step is a transaction, and all of them are rolled back alike: some will do.
+# In a file each step is a transaction, and all of them are rolled back alike, and a server keeps all of
+# it or nothing: some will do.
 FILED = ("ask", "ask for a set-aside", "settle", "release", "extend late")
+SERVED = [pytest.mark.redis, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +237,7 @@ FILED = ("ask", "ask for a set-aside", "settle", "release", "extend late")
     [
         *(("memory", step) for step in STEPS),
         *(pytest.param("sqlite", step, marks=pytest.mark.slow) for step in FILED),
+        *(pytest.param("redis", step, marks=SERVED) for step in FILED),
     ],
 )
 def test_an_interrupt_in_a_step_leaves_all_of_it_or_nothing(
