@@ -272,6 +272,30 @@ def test_an_interrupt_in_a_step_leaves_all_of_it_or_nothing(
     assert point > 5
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.redis)],
+)
+def test_an_interrupt_swallows_no_call_back(clocked: tuple[Store, Clock]) -> None:
+    """Interrupted at every point of a settling, whoever is to be told of it is, at the next step at last."""
+    point = 0
+    while True:
+        point += 1
+        ledger = Ledger(Budget(tokens=100), store=clocked[0])
+        told: list[float] = []
+        ledger.on_spend(lambda event, told=told: told.append(event.share), at=[0.5])  # type: ignore[misc]  # bound now
+        hold = ledger.reserve(Amount(60))
+        interrupted = Interrupter(point).run(lambda hold=hold: hold.settle(Amount(55)))  # type: ignore[misc]
+        hold.settle(Amount(55))
+        assert set(told) == {0.5}, f"at point {point}"
+        assert len(told) <= 1 + interrupted, f"at point {point}"
+        ledger.reserve(Amount(1)).release()
+        assert len(told) <= 1 + interrupted, f"told again after point {point}"
+        if not interrupted:
+            break
+    assert point > 20
+
+
 def test_an_interrupt_wakes_whom_it_makes_room_for() -> None:
     """Interrupted at every point, a release never takes room from those who wait and leaves them asleep."""
     point = 0
