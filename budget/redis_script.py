@@ -306,6 +306,12 @@ redis.call('SET', last, nonce .. ' ' .. first .. ' ' .. key, 'EX', 3600)
 return told('done', first, key)
 """
 
+# The last commit of a session that was kept: which, its first place and the new account's key.
+LAST = r"""
+local before = redis.call('GET', KEYS[1] .. 'last:' .. ARGV[1])
+return before and {string.match(before, '^(%d+) (%d+) (%d+)$')} or {}
+"""
+
 # Which ledgers there are: their ids, and ROOT:KEY of their accounts.
 PLACES = "return redis.call('HGETALL', KEYS[1] .. 'ids')"
 

@@ -6,13 +6,14 @@ import json
 import os
 import time
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoestring.budget import errors, owner
 from shoestring.budget.guards import Guards, Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
-from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, PLACES, SCHEMA, TELL
+from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, LAST, PLACES, SCHEMA, TELL
 from shoestring.budget.redis_work import Again, Asked, RedisWork
 from shoestring.budget.session import Place, Session, pause
 
@@ -122,34 +123,63 @@ class RedisSession(Session):
             tree, self._timeline, asked, self._fetch, guards=self._guards, owner=self._owner
         )
         try:
+            return self._attempt(work, run, asked, done, claim=claim)
+        finally:
+            if not work.kept:
+                try:
+                    work.undo()
+                except BaseException:
+                    # Once more: half of it put back would be taken for what stands in the store.
+                    work.undo()
+                    raise
+
+    def _attempt(
+        self,
+        work: RedisWork,
+        run: Callable[[Work], T],
+        asked: Asked,
+        done: list[T],
+        *,
+        claim: bool,
+    ) -> bool:
+        nonce, again = self._nonce, True
+        try:
             result = run(work)
             commit = work.commit()
             if commit is None:
+                work.kept = True
+            else:
+                again = self._answered(work, self._keep(commit, claim=claim), asked)
+            if work.kept:
                 done.append(result)
-                return False
-            reply = self._keep(commit, claim=claim)
         except (Again, Unfollowed, TypeError) as error:
-            work.undo()
             if not isinstance(error, Again):
                 if asked.plain:
                     raise
                 asked.plain = True
-            return True
-        except BaseException:
-            work.undo()
+        except errors.BudgetError:
             raise
-        return self._answered(work, reply, asked, done, result)
+        except BaseException:
+            # Broken off (Ctrl-C), perhaps between the server's keeping it and our hearing of it.
+            if nonce != self._nonce:
+                self._recover(work)
+            raise
+        return again
 
-    def _answered(
-        self, work: RedisWork, reply: list[Any], asked: Asked, done: list[T], result: T
-    ) -> bool:
+    def _recover(self, work: RedisWork) -> None:
+        """Ask whether the last commit was kept, and take note if it was."""
+        with suppress(errors.StoreError, *self._wire.errors):
+            self._open()
+            found = self._wire.run(LAST, self._id)
+            if found and found[0] == b"%d" % self._nonce:
+                work.done(int(found[1]), int(found[2]))
+
+    def _answered(self, work: RedisWork, reply: list[Any], asked: Asked) -> bool:
         """Take note of what became of a commit; return whether to try again at once."""
         status = reply[0]
         if status == b"done":
             work.done(int(reply[3]), int(reply[4]))
-            done.append(result)
             return False
-        work.undo()
         if status == b"taken":
             raise errors.taken(work.new_id)
         if status == b"gone":

@@ -121,7 +121,8 @@ class RedisWork:
         self._new: StoredAccount | None = None
         self._counts: dict[tuple[int, str], int] = {}
         self._cleared: dict[int, None] = {}
-        # The texts of accounts and entries once it is kept.
+        # Whether it was kept, and the texts of accounts and entries then.
+        self.kept = False
         self._texts: list[tuple[StoredAccount | StoredRecord, str]] = []
 
     # Loading.
@@ -159,13 +160,17 @@ class RedisWork:
     def _know(self, account: StoredAccount, row: AccountRow | None) -> None:
         """Take an account into the step, as it is told or as it was last seen."""
         if row is not None:
+            if row.state != account.saved:
+                # Broken off in between, it is not known any more.
+                account.saved = None
             try:
                 account.load_rest(row.state)
                 put_sums(account, row.sums)
             except (ValueError, TypeError) as error:
                 raise self._tree.damaged() from error
-        self._accounts[account.key] = account
+        # Noted before they are replaced: an interrupt in between must still find them.
         self._before[account.key] = sums = sums_of(account)
+        self._accounts[account.key] = account
         if not self._asked.plain:
             self._guards.arm(account, sums)
 
@@ -469,17 +474,15 @@ class RedisWork:
                 entry.seq = seq + offset
         if self._new is not None:
             self._new.key, self._new.saved = key, self._new.dump_rest()
+        self.kept = True
 
     def undo(self) -> None:
-        """Put back into memory what was known before."""
-        for key, account in self._accounts.items():
-            text, account.saved = account.saved, None
-            if text is not None:
-                account.load_rest(text)
-            put_sums(account, self._before[key])
+        """Put back into memory what was known before; half done, it can be done again."""
+        for key, sums in self._before.items():
+            if account := self._accounts.get(key):
+                account.recall_rest()
+                put_sums(account, sums)
         for record in (*self._records.values(), *self._dropped):
-            text, record.saved = record.saved, None
-            if text is not None:
-                record.load(text)
+            record.recall()
         if self._asking is not None:
             self._asking.seq = 0

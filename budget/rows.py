@@ -128,8 +128,16 @@ class StoredAccount(Account):
 
     def load_rest(self, text: str) -> None:
         """Take those figures from text that are no sums."""
-        if text == self.saved:
-            return
+        if text != self.saved:
+            self._take_rest(text)
+            self.saved = text
+
+    def recall_rest(self) -> None:
+        """Take them from what is known to stand in the store, whatever they were changed to."""
+        if self.saved is not None:
+            self._take_rest(self.saved)
+
+    def _take_rest(self, text: str) -> None:
         (
             self.widen_by,
             self.widen_from,
@@ -150,7 +158,6 @@ class StoredAccount(Account):
         if self.reserve is not None:
             _, _, spent, held = self.reserve.state()
             self.reserve.restore(*reserve, spent, held)
-        self.saved = text
 
 
 class StoredRecord(Record):
@@ -190,8 +197,16 @@ class StoredRecord(Record):
 
     def load(self, text: str) -> None:
         """Take what may have changed from text."""
-        if text == self.saved:
-            return
+        if text != self.saved:
+            self._take(text)
+            self.saved = text
+
+    def recall(self) -> None:
+        """Take it from what is known to stand in the store, whatever it was changed to."""
+        if self.saved is not None:
+            self._take(self.saved)
+
+    def _take(self, text: str) -> None:
         (
             *_,
             asked,
@@ -208,7 +223,6 @@ class StoredRecord(Record):
         self.asked = Amount(*asked)
         self.bound = Amount(*bound)
         self.outcome = None if outcome is None else (Amount(*outcome[0]), outcome[1], outcome[2])
-        self.saved = text
 
     def forget(self) -> None:
         """Become released: the store has it no more."""

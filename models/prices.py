@@ -184,8 +184,9 @@ class Price:
         rates = self._model.get_prices(datetime.now(tz=UTC), context)
         if not (counts or context) and (flat := _flat(_Same(rates))) is not None:
             input_rate, output_rate, request = flat
-            tokens = input_rate * usage["input_tokens"] + output_rate * usage["output_tokens"]
-            return tokens / _TOKENS_A_RATE + request
+            dollars: Decimal = input_rate * usage["input_tokens"]
+            dollars += output_rate * usage["output_tokens"]
+            return dollars / _TOKENS_A_RATE + request
         try:
             priced = rates.calc_price(
                 Usage(

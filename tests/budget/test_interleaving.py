@@ -331,8 +331,17 @@ def many(interleaving: Interleaving, store: Store, scheduler: Scheduler, dice: R
     return set(world.told)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite", REDIS])
-@pytest.mark.parametrize("count", [50, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("memory", 50),
+        ("sqlite", 50),
+        pytest.param("redis", 20, marks=pytest.mark.redis),
+        pytest.param("memory", 1_000, marks=pytest.mark.slow),
+        pytest.param("sqlite", 1_000, marks=pytest.mark.slow),
+        pytest.param("redis", 300, marks=[pytest.mark.redis, pytest.mark.slow]),
+    ],
+)
 def test_threads_and_tasks_in_many_orders(
     interleaving: Interleaving, fresh: Callable[[], Callable[[], Store]], count: int
 ) -> None:
