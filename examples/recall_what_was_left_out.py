@@ -28,11 +28,8 @@ class Scripted(GenericFakeChatModel):
             call = {"name": "logbook", "args": {}, "id": "1"}
         elif len(results) == 1:
             handle = re.findall(r'recall\("(\w+)"\)', results[0].text)[-1]
-            call = {
-                "name": "recall",
-                "args": {"handle": handle, "query": "Day 777", "tokens": 60},
-                "id": "2",
-            }
+            asked = {"handle": handle, "query": "Day 777", "tokens": 60}
+            call = {"name": "recall", "args": asked, "id": "2"}
         else:
             found = results[1].text.splitlines()
             return _answer(AIMessage(next(line for line in found if "Day 777" in line)))

@@ -68,13 +68,11 @@ def choose_tools(
 
 def schema_of(tool: BaseTool | dict[str, Any]) -> dict[str, Any]:
     """Return what a model is told of a tool, as OpenAI's API writes it."""
-    if isinstance(tool, dict) and not ({"name", "function", "title"} & tool.keys()):
-        return tool
-    try:
-        return convert_to_openai_tool(tool)
-    except ValueError:  # a provider's own way of naming one of its tools
-        assert isinstance(tool, dict)  # noqa: S101 - LangChain's own tools convert
-        return tool
+    if isinstance(tool, dict):
+        named = {"name", "function", "title"} & tool.keys()
+        if not named or tool.get("type", "function") not in ("function", "object"):
+            return tool  # a provider's own
+    return convert_to_openai_tool(tool)
 
 
 def _is_function(schema: dict[str, Any]) -> bool:

@@ -125,6 +125,9 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _fit(self, request: ModelRequest[Any], handler: object) -> tuple[ModelRequest[Any], int]:
         """Return the request to make, and the room it had, in tokens of text."""
+        if request.messages and not any(message.id for message in request.messages):
+            # Of no conversation: a prompt that another middleware wrote to measure.
+            return request, request.state.get("context_room", 0)
         room = room_of(request, handler, self.max_tokens)
         units = room.tokens if room.counter.exact else room.tokens // BYTES_A_TOKEN
         stashed = self.stash is not None and any(
@@ -161,14 +164,17 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             given = _with_sources(given, question, documents, max(0, most), counter)
         system = [] if request.system_message is None else [request.system_message]
         count, memory = self._memory(request.model, counter)
-        trimmed = trim_messages_within(
-            [*system, *given],
-            max(0, room.tokens - used),
-            None,
-            count=count,
-            shelf=shelf,
-            memory=memory,
-        )
+        try:
+            trimmed = trim_messages_within(
+                [*system, *given],
+                max(0, room.tokens - used),
+                None,
+                count=count,
+                shelf=shelf,
+                memory=memory,
+            )
+        except HistoryTooLong as error:
+            raise HistoryTooLong(error.needed + used, room.tokens) from error
         if room.ledger is not None and trimmed.left_out:
             _note(room, trimmed, used)
         kept = [message for message in trimmed.messages if message is not request.system_message]
@@ -220,7 +226,7 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         found: ToolMessage | Command[Any],
         shelf: Shelf | None,
     ) -> ToolMessage | Command[Any]:
-        room = request.state.get("context_room", self.max_tokens)
+        room = request.state.get("context_room") or self.max_tokens
         if room is None:
             return found
         most = max(1, int(self.shares.result * room))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.tools import ToolRuntime  # noqa: TC002 - LangChain reads it to inject it
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from shoestring import (
     Budget,
@@ -353,6 +355,33 @@ def test_a_subagent_has_a_context_of_its_own(server: CountingServer) -> None:
     )
     assert len(server.requests) == 4
     assert ledger.spent.tokens == server.billed
+
+
+def test_the_budgets_last_prompt_is_left_alone(searching: CountingServer) -> None:
+    """What the budget writes to end with is made to measure, and passes a smaller window."""
+    searching.calls = lambda body: [("look_up", {"query": "t"})] if "tools" in body else []
+    pair = BudgetMiddleware(Budget(tokens=4_000, answer_reserve=2_000)), ContextMiddleware(450)
+    result = agent(searching, *pair).invoke(QUESTION)
+    assert result["messages"][-1].response_metadata["stopped_by"] == "tokens"
+    assert "Gathered so far" in str(searching.requests[-1]["messages"][-1]["content"])
+
+
+def test_what_a_tool_writes_into_the_state_is_trimmed(server: CountingServer) -> None:
+    """A result that comes as a Command fits, too; what else it updates is left alone."""
+
+    @tool
+    def explore(runtime: ToolRuntime) -> Command[Any]:
+        """Explore, and write down what is found."""
+        said = ToolMessage("stone " * 3_000, tool_call_id=runtime.tool_call_id)
+        found = [Document("The arch stands.", metadata={"source": "a"})]
+        return Command(update={"messages": [said], "documents": found})
+
+    server.calls = lambda body: [] if results(body) else [("explore", {})]
+    result = agent(server, ContextMiddleware(1_000), tools=[explore]).invoke(QUESTION)
+    kept = next(m for m in result["messages"] if isinstance(m, ToolMessage))
+    assert len(kept.text) < 1_700
+    assert kept.text.endswith("tokens left out]")
+    assert result["documents"][0].page_content == "The arch stands."
 
 
 def test_shares_are_checked() -> None:

@@ -148,7 +148,7 @@ def conversations(draw: st.DrawFn) -> list[BaseMessage]:
 
 
 @given(conversations(), st.integers(150, 3_000))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_run_keeps_its_beginning_between_edits(said: list[BaseMessage], tokens: int) -> None:
     """Call after call, what was sent is a prefix of what is sent, but for edits that are far apart."""
     calls_of = Calls(read(said)[0], Sizes(COUNT, Memo(1_000)), 20)
