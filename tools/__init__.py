@@ -3,6 +3,7 @@
 from shoestring.tools.compressor import TrimCompressor
 from shoestring.tools.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
+from shoestring.tools.ranker import BadRanker, Ranker
 from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.retriever import IndexRetriever
 from shoestring.tools.split import split
@@ -10,6 +11,7 @@ from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, T
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
+    "BadRanker",
     "CacheUnusable",
     "CachedEmbeddings",
     "CrossEncoderTier",
@@ -22,6 +24,7 @@ __all__ = [
     "IndexRetriever",
     "JudgeTier",
     "NothingToRead",
+    "Ranker",
     "Skipped",
     "Tier",
     "TierCost",

@@ -11,6 +11,7 @@ from langchain_core.documents import Document
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
@@ -75,6 +76,7 @@ def trim(
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
     tiers: Sequence[Tier] = (),
+    ranker: Ranker | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
     """Keep what tells most about a query, within a number of tokens.
@@ -97,13 +99,15 @@ def trim(
             the text allows it, and returns what already fits unchanged, byte for byte.
         tiers: Dearer looks at the units that words rank best, cheapest first: to find what is said
             in other words, `[EmbeddingTier.bi_encoder()]`.
+        ranker: An order fitted to your own cases by `shoestring.evals.tune`, with the same `tiers`.
         kinds: The kinds of text to look for, in order; add your own in front.
 
     Returns:
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill` or a kind is unknown.
+        ValueError: If `tokens` is negative, the query is empty, or `fill` or a kind is unknown, or
+            the ranker was fitted with other tiers.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -127,6 +131,7 @@ def trim(
         render=render or plain,
         fill=fill,
         tiers=tiers,
+        ranker=ranker,
         kinds=kinds,
     ).run()
 
@@ -144,6 +149,7 @@ class _Trim:
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
         tiers: Sequence[Tier],
+        ranker: Ranker | None,
         kinds: Sequence[Kind],
     ) -> None:
         self.pieces = Pieces(documents, kinds)
@@ -152,7 +158,9 @@ class _Trim:
         self.render = render
         self.fill = fill
         # About four characters a token: the first round only needs the order of magnitude.
-        self.scores: Scores = score(self.pieces.texts, query, 4.0 * tokens, tiers=tiers)
+        self.scores: Scores = score(
+            self.pieces.texts, query, 4.0 * tokens, tiers=tiers, ranker=ranker
+        )
         self.relevant = self.scores.relevant
         self.chances: list[float] = self.scores.chances.tolist()
         self._counts: dict[str, int] = {}
