@@ -2,17 +2,19 @@
 
     python benchmarks/calibration.py SUITE_DIR [--cases 150] [--svg docs/reliability.svg] [--marks]
 
-Every case of eleven sets is asked over all its passages, and over those without evidence: a chance supposes that
-evidence is there in one of two cases. A unit counts as evidence if it holds a required string and stands in a
-gold passage. The forty best units of a case are fitted by a logistic curve over three figures: the unit's share of
-the best score, how much of the query was found, and the logarithm of the number of units; each set counts the same.
-Each set is then judged by what was fitted on the ten others. Logs are left out: their lines are scored by other
-signs. `--marks` also measures what `fill="relevant"` keeps at several marks, on the two halves of the cases.
+Every case of eleven sets is asked over all its passages, and over those without evidence: a chance supposes
+that evidence is there in one of two cases. A unit counts as evidence if it holds a required string and stands
+in a gold passage. The forty best units of a case are fitted by a logistic curve over three figures: the unit's
+share of the best score, how much of the query was found, and the logarithm of the number of units; each set
+counts the same. Each set is then judged by what was fitted on the ten others. Logs are left out: their lines
+are scored by other signs. `--marks` also measures what `fill="relevant"` keeps at several marks, on the two
+halves of the cases.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ SETS = (
 )  # fmt: skip
 BEST = 40
 BINS = (0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 1)
-MARKS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
+MARKS = (0.005, 0.01, 0.02, 0.03, 0.05)
 ROOM = 512
 Floats = NDArray[np.float64]
 
@@ -111,7 +113,7 @@ def reliability(
     chances: Floats, labels: Floats, weights: Floats
 ) -> Iterator[tuple[int, float, float, float]]:
     """Yield units, mean chance, share of evidence and weight of each bin."""
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         held = (chances >= low) & (chances < high)
         if held.any():
             w = weights[held]
@@ -137,11 +139,14 @@ def picture(points: Sequence[tuple[int, float, float, float]]) -> str:
         f'<circle cx="{place(a):.1f}" cy="{320 - place(b):.1f}" r="3"/>' for _, a, b, _ in points
     )
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 330" font-family="sans-serif" font-size="11">'
-        '<path d="M40 40V280H280" fill="none" stroke="#888"/><path d="M40 280L280 40" stroke="#bbb" '
-        f'stroke-dasharray="4"/><polyline points="{line}" fill="none" stroke="#06c"/><g fill="#06c">{dots}</g>{ticks}'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 330" '
+        'font-family="sans-serif" font-size="11">'
+        '<path d="M40 40V280H280" fill="none" stroke="#888"/>'
+        '<path d="M40 280L280 40" stroke="#bbb" stroke-dasharray="4"/>'
+        f'<polyline points="{line}" fill="none" stroke="#06c"/><g fill="#06c">{dots}</g>{ticks}'
         '<text x="160" y="318" text-anchor="middle">chance said, by the other sets</text>'
-        '<text x="14" y="160" text-anchor="middle" transform="rotate(-90 14 160)">share that held evidence</text></svg>\n'
+        '<text x="14" y="160" text-anchor="middle" transform="rotate(-90 14 160)">'
+        "share that held evidence</text></svg>\n"
     )
 
 

@@ -37,11 +37,15 @@ def trim(
             help="Look again by meaning: static, bi-encoder or cross-encoder:MODEL, with commas."
         ),
     ] = "",
+    ranker: Annotated[
+        Path | None, typer.Option(help="A file that `shoestring tune` has written.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Trim a text to what tells most about a question, within a number of tokens."""
     from langchain_core.documents import Document
 
+    from shoestring.tools.ranker import Ranker
     from shoestring.tools.tiers import tiers_named
     from shoestring.tools.trim import trim as trim_documents
 
@@ -53,7 +57,14 @@ def trim(
     document = Document(text, metadata={"source": name})
     # Bytes of the command line that are no UTF-8 come as lone surrogates.
     asked = query.encode(errors="replace").decode()
-    kept = trim_documents([document], asked, tokens, fill=fill, tiers=tiers_named(tiers))
+    kept = trim_documents(
+        [document],
+        asked,
+        tokens,
+        fill=fill,
+        tiers=tiers_named(tiers),
+        ranker=Ranker.load(ranker) if ranker else None,
+    )
     _write(kept, as_json=as_json)
 
 

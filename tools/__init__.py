@@ -11,6 +11,7 @@ from shoestring.tools.history import (
 )
 from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
 from shoestring.tools.output import TrimmedOutput, trim_output
+from shoestring.tools.ranker import BadRanker, Ranker
 from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.recall import RecallTool
 from shoestring.tools.retriever import IndexRetriever
@@ -30,6 +31,7 @@ from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, T
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
+    "BadRanker",
     "CacheUnusable",
     "CachedEmbeddings",
     "CrossEncoderTier",
@@ -46,6 +48,7 @@ __all__ = [
     "LeftOut",
     "NotStashed",
     "NothingToRead",
+    "Ranker",
     "RecallTool",
     "Shelf",
     "Skipped",

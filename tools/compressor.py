@@ -6,6 +6,7 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field
 
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.tiers.tier import Tier
 from shoestring.tools.trim import Fill, trim
 
@@ -36,6 +37,8 @@ class TrimCompressor(BaseDocumentCompressor):
     """Writes documents as the text that is sent; see `trim`."""
     tiers: Sequence[Tier] = ()
     """Dearer looks at what words rank best; see `trim`."""
+    ranker: Ranker | None = None
+    """An order fitted to your own cases; see `trim`."""
 
     def compress_documents(
         self,
@@ -61,4 +64,5 @@ class TrimCompressor(BaseDocumentCompressor):
             render=self.render,
             fill=self.fill,
             tiers=self.tiers,
+            ranker=self.ranker,
         ).documents

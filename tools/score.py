@@ -1,18 +1,19 @@
 """Scores: how much each unit tells about a query."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoestring.tools import identifiers, loglines
-from shoestring.tools.chance import LOG_MARK, chances, mark
+from shoestring.tools.chance import LOG_MARK, MARK, chances, mark
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.ranking import Ranking, Text, scaled
 from shoestring.tools.tiers.fusing import fused
 from shoestring.tools.tiers.tier import Tier
 
-__all__ = ["Scores", "Text", "score"]
+__all__ = ["Look", "Scores", "Text", "look", "score"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -38,32 +39,79 @@ class Scores:
     """Whether it stands above the mark where relevance ends (`mark`), and is no repeat."""
     repeats: NDArray[np.bool_]
     """Whether a better placed unit says the same, word for word."""
-    said: Sequence[tuple[float, Ints]] = ()
+    said: Sequence[tuple[float, Ints]]
     """The query's words that were found: each with its rarity and the units it stands in."""
 
 
-def score(texts: Sequence[Text], query: str, room: float, *, tiers: Sequence[Tier] = ()) -> Scores:
-    """Score units by their words (`Ranking`), and by what their kind of text shows without them.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What words, kinds and tiers say of the units, before it is made into chances."""
 
-    Logs are scored by `loglines`, more so when the query asks for a failure; JSON values by their
-    `identifiers`. Tiers look again at the units that their words rank best (`fused`).
+    shares: Floats
+    """Each unit's score as a share of the best, in [0, 1]."""
+    height: float
+    """How much of the query the best passage holds, in [0, 1]."""
+    repeats: NDArray[np.bool_]
+    """As in `Scores`."""
+    logged: bool
+    """Whether the units are scored as lines of a log."""
+    seen: Mapping[str, Floats]
+    """Each tier's own scores; see `Fused`."""
+    said: Sequence[tuple[float, Ints]]
+    """As in `Scores`."""
+
+
+def score(
+    texts: Sequence[Text],
+    query: str,
+    room: float,
+    *,
+    tiers: Sequence[Tier] = (),
+    ranker: Ranker | None = None,
+) -> Scores:
+    """Score units, and say which are relevant.
 
     Args:
         texts: The documents.
         query: What is asked; not empty.
         room: The room in characters, roughly; it says how many units the first round may pick.
         tiers: Dearer looks, cheapest first.
+        ranker: Fitted to cases like these; it ranks the best units anew.
 
     Returns:
         One score a unit.
     """
+    found = look(texts, query, room, tiers=tiers)
+    if ranker is not None:
+        own = ranker.chances(texts, query, found.shares, found.seen)
+        least = min(MARK, float(own.max(initial=0.0)))
+        relevant = (own >= least) & (own > 0) & ~found.repeats
+        values = np.where(found.repeats, _REPEAT * own, own)
+        return Scores(values, own, relevant, found.repeats, found.said)
+    least = LOG_MARK if found.logged else mark(found.height, len(found.shares))
+    return Scores(
+        values=found.shares * found.height,
+        chances=chances(found.shares, found.height),
+        relevant=(found.shares >= least) & ~found.repeats,
+        repeats=found.repeats,
+        said=found.said,
+    )
+
+
+def look(texts: Sequence[Text], query: str, room: float, *, tiers: Sequence[Tier] = ()) -> Look:
+    """Score units by their words (`Ranking`), and by what their kind of text shows without them.
+
+    Logs are scored by `loglines`, more so when the query asks for a failure; JSON values by their
+    `identifiers`. Tiers look again at the units that their words rank best (`fused`). The arguments
+    are those of `score`.
+    """
     flat = [unit for text in texts for unit in text.units]
     if not flat:
-        return Scores(np.zeros(0), np.zeros(0), np.zeros(0, np.bool_), np.zeros(0, np.bool_))
+        return Look(np.zeros(0), 0.0, np.zeros(0, np.bool_), logged=False, seen={}, said=())
     document = np.repeat(np.arange(len(texts)), [len(text.units) for text in texts])
     ranking = Ranking(texts, flat, document)
     values, height = ranking.score(query, room)
-    values, height = fused(values, height, flat, query, tiers)
+    values, height, seen = fused(values, height, flat, query, tiers)
     worded = values
     values, height = _with_logs(
         values, height, texts=texts, flat=flat, document=document, query=query
@@ -71,14 +119,8 @@ def score(texts: Sequence[Text], query: str, room: float, *, tiers: Sequence[Tie
     logged = values is not worded
     values, height = _with_identifiers(values, height, texts, flat, document)
     shares, repeats = _damp_repeats(scaled(values), flat)
-    least = LOG_MARK if logged else mark(height, len(flat))
-    return Scores(
-        values=shares * height,
-        chances=chances(shares, height),
-        relevant=(shares >= least) & ~repeats,
-        repeats=repeats,
-        said=ranking.said(query),
-    )
+    said = ranking.said(query)
+    return Look(shares, height, repeats, logged=logged, seen=seen, said=said)
 
 
 def _with_logs(

@@ -16,6 +16,7 @@ from shoestring.tools.dropped import Dropped, left_out
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import Packing, longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
@@ -77,6 +78,7 @@ def trim(
     fill: Fill = "relevant",
     order: Order = "original",
     tiers: Sequence[Tier] = (),
+    ranker: Ranker | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
     """Keep what tells most about a query, within a number of tokens.
@@ -101,14 +103,15 @@ def trim(
             where models read best; pieces of one document keep their order.
         tiers: Dearer looks at the units that words rank best, cheapest first: to find what is said
             in other words, `[EmbeddingTier.bi_encoder()]`.
+        ranker: An order fitted to your own cases by `shoestring.evals.tune`, with the same `tiers`.
         kinds: The kinds of text to look for, in order; add your own in front.
 
     Returns:
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill`, `order` or a kind is
-            unknown.
+        ValueError: If `tokens` is negative, the query is empty, `fill`, `order` or a kind is
+            unknown, or the ranker was fitted with other tiers.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -135,6 +138,7 @@ def trim(
         fill=fill,
         order=order,
         tiers=tiers,
+        ranker=ranker,
         kinds=kinds,
     ).run()
 
@@ -165,6 +169,7 @@ class _Trim:
         fill: Fill,
         order: Order,
         tiers: Sequence[Tier],
+        ranker: Ranker | None,
         kinds: Sequence[Kind],
     ) -> None:
         room = _CHARACTERS * tokens
@@ -180,7 +185,9 @@ class _Trim:
         self.render = render
         self.fill = fill
         self.order = order
-        self.scores: Scores = score(self.pieces.texts, query, float(room), tiers=tiers)
+        self.scores: Scores = score(
+            self.pieces.texts, query, float(room), tiers=tiers, ranker=ranker
+        )
         old = np.zeros(len(self.pieces), np.bool_)
         old[self.pieces.outdated()] = True
         self.old: list[bool] = old.tolist()

@@ -7,7 +7,7 @@ your own is one class with the members of `Tier`.
 
 from shoestring.tools.tiers.cross_encoder import CrossEncoderTier
 from shoestring.tools.tiers.embedding import EmbeddingTier
-from shoestring.tools.tiers.fusing import fused
+from shoestring.tools.tiers.fusing import Fused, fused
 from shoestring.tools.tiers.judge import JudgeTier
 from shoestring.tools.tiers.named import tiers_named
 from shoestring.tools.tiers.tier import Tier, TierCost
@@ -15,6 +15,7 @@ from shoestring.tools.tiers.tier import Tier, TierCost
 __all__ = [
     "CrossEncoderTier",
     "EmbeddingTier",
+    "Fused",
     "JudgeTier",
     "Tier",
     "TierCost",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +10,26 @@ from numpy.typing import NDArray
 from shoestring.tools.ranking import scaled
 from shoestring.tools.tiers.tier import Floats, Tier
 
-__all__ = ["fused"]
+__all__ = ["Fused", "fused"]
 
 _NUMBER = re.compile(r"\d")
 _EXACT = 0.2  # of a tier's weight where the query holds a number
 
 
+class Fused(NamedTuple):
+    """What the tiers made of a ranking."""
+
+    values: Floats
+    """The units' values, 1 at most."""
+    height: float
+    """How well the best unit fits, in [0, 1]."""
+    seen: dict[str, Floats]
+    """Each tier's own scores of all units, by its name; 0 where it did not look."""
+
+
 def fused(
     values: Floats, height: float, units: Sequence[str], query: str, tiers: Sequence[Tier]
-) -> tuple[Floats, float]:
+) -> Fused:
     """Mix the scores of tiers into a ranking, each on the best units that those before left it.
 
     After a tier of weight w, a unit's value is (1 - w) x its value before + w x the tier's score, each
@@ -34,19 +46,22 @@ def fused(
         tiers: The tiers, cheapest first.
 
     Returns:
-        The values, 1 at most, and the height: also the best score of a tier, if that is higher.
+        The values; the height, or the best score of a tier if that is higher; and what each tier saw.
     """
     exact = _EXACT if _NUMBER.search(query) else 1.0
+    seen: dict[str, Floats] = {}
     for tier in tiers:
+        seen[tier.name] = np.zeros(len(values))
         chosen = _standing(values, tier.most)
         found = tier.score(query, [units[place] for place in chosen.tolist()])
         if found is None or not found.any():
             continue
+        seen[tier.name][chosen] = found
         weight = exact * tier.weight
         mixed = (1.0 - weight) * scaled(values)
         mixed[chosen] += weight * scaled(found)
         values, height = scaled(mixed), max(height, float(found.max()))
-    return values, height
+    return Fused(values, height, seen)
 
 
 def _standing(values: Floats, most: int) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def test_a_protocol_of_four_members() -> None:
 
 def test_the_rule_by_hand() -> None:
     """Both rankings count scaled, by the tier's weight; the height is the best seen."""
-    values, height = fused(VALUES, 0.3, UNITS, "which one", [Liking()])
+    values, height, _ = fused(VALUES, 0.3, UNITS, "which one", [Liking()])
     mixed = 0.5 * VALUES + 0.5 * np.array([0.1, 0.9, 0.2, 0.8]) / 0.9
     assert np.allclose(values, mixed / mixed.max())
     assert height == 0.9
@@ -50,7 +50,7 @@ def test_the_rule_by_hand() -> None:
 
 def test_a_number_in_the_query_has_to_match_exactly() -> None:
     """With a number in the query a tier weighs a fifth."""
-    values, _ = fused(VALUES, 0.3, UNITS, "which one of 1998", [Liking()])
+    values, _, _ = fused(VALUES, 0.3, UNITS, "which one of 1998", [Liking()])
     mixed = 0.9 * VALUES + 0.1 * np.array([0.1, 0.9, 0.2, 0.8]) / 0.9
     assert np.allclose(values, mixed / mixed.max())
 
@@ -66,7 +66,9 @@ def test_each_tier_looks_at_what_the_one_before_left() -> None:
 def test_without_a_word_in_common_a_tier_looks_everywhere() -> None:
     """Where no unit has a value, units evenly spaced over all are shown."""
     tier = Liking(most=3)
-    values, height = fused(np.zeros(5), 0.0, ["0.1", "0.2", "0.3", "0.4", "0.5"], "which", [tier])
+    values, height, _ = fused(
+        np.zeros(5), 0.0, ["0.1", "0.2", "0.3", "0.4", "0.5"], "which", [tier]
+    )
     assert tier.shown == [["0.1", "0.3", "0.5"]]
     assert np.allclose(values, [0.2, 0, 0.6, 0, 1])
     assert height == 0.5
@@ -74,7 +76,7 @@ def test_without_a_word_in_common_a_tier_looks_everywhere() -> None:
 
 def test_a_silent_tier_changes_nothing() -> None:
     """Where a tier has nothing to say the ranking before it stands."""
-    values, height = fused(VALUES, 0.3, UNITS, "which", [Liking(silent=True)])
+    values, height, _ = fused(VALUES, 0.3, UNITS, "which", [Liking(silent=True)])
     assert np.array_equal(values, VALUES)
     assert height == 0.3
 
@@ -88,7 +90,7 @@ def test_values_stay_in_bounds(units: list[tuple[float, float]], weight: float, 
     """Whatever is mixed, values lie in [0, 1], one a unit, and a better pair is never ranked lower."""
     before = np.array([value for value, _ in units])
     tier = Liking(most=most, weight=weight)
-    values, _ = fused(before, 0.5, [str(seen) for _, seen in units], "q", [tier])
+    values, _, _ = fused(before, 0.5, [str(seen) for _, seen in units], "q", [tier])
     assert values.shape == before.shape
     assert (values >= 0).all()
     assert (values <= 1 + 1e-9).all()
