@@ -14,6 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from shoestring import (
@@ -207,6 +208,22 @@ def many_tools() -> list[StructuredTool]:
         told(f"tool_{number}", f"Does number {number}: paints {colour} fences along the road.")
         for number, colour in enumerate(["red", "green", "blue", "grey"] * 10)
     ] + [told("measure_tower", "Measures how high a tower is.")]
+
+
+def test_the_state_is_plain_data(server: CountingServer, tmp_path: Path) -> None:
+    """A checkpointer keeps the documents and what the middleware notes, and a run goes on with them."""
+    document = Document(f"{PADDING} {FACT}", metadata={"source": "towers"})
+    thread: Any = {"configurable": {"thread_id": "7"}}
+    with SqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
+        middleware = ContextMiddleware(900, stash=Stash())
+        graph = agent(server, middleware, tools=[], checkpointer=saver)
+        graph.invoke({**QUESTION, "documents": [document]}, thread)
+        graph.invoke({"messages": [("user", "And the tower of Lanthorn, how high?")]}, thread)
+        values = graph.get_state(thread).values
+    assert values["documents"] == [document]
+    assert (values["context_of"], values["context_room"]) == ("7", 900)
+    assert FACT in json.dumps(server.requests[1]["messages"][-1])
+    assert FACT not in json.dumps(server.requests[1]["messages"][:-1])
 
 
 def test_tools_are_chosen_by_the_question(server: CountingServer) -> None:

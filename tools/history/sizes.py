@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shoestring.tools.history.steps import Step
     from shoestring.tools.output import MessageCount
 
-__all__ = ["Memo", "Sizes", "digest", "with_content"]
+__all__ = ["Memo", "Sizes", "with_content"]
 
 T = TypeVar("T")
 
@@ -49,16 +49,24 @@ class Sizes:
         self._count = count
         self._memo = memo
         # With the message itself, so that its id is not another's meanwhile.
-        self._seen: dict[int, tuple[BaseMessage, int]] = {}
+        self._seen: dict[int, tuple[BaseMessage, int, bytes]] = {}
         self.base = count([])
 
     def message(self, message: BaseMessage) -> int:
         """Count one message."""
+        return self._look(message)[1]
+
+    def digest(self, message: BaseMessage) -> bytes:
+        """Return what tells a message's tokens from those of others."""
+        return self._look(message)[2]
+
+    def _look(self, message: BaseMessage) -> tuple[BaseMessage, int, bytes]:
         seen = self._seen.get(id(message))
         if seen is None:
-            size = self._memo.get(digest(message), lambda: self._count([message]) - self.base)
-            seen = self._seen[id(message)] = (message, size)
-        return seen[1]
+            key = _digest(message)
+            size = self._memo.get(key, lambda: self._count([message]) - self.base)
+            seen = self._seen[id(message)] = (message, size, key)
+        return seen
 
     def step(self, step: Step) -> int:
         """Count a step."""
@@ -73,8 +81,7 @@ class Sizes:
         return self.message(with_content(message, ""))
 
 
-def digest(message: BaseMessage) -> bytes:
-    """Return what tells a message's tokens from those of others."""
+def _digest(message: BaseMessage) -> bytes:
     parts: list[object] = [message.type, message.name, message.content, message.additional_kwargs]
     if isinstance(message, ToolMessage):
         parts.append(message.tool_call_id)

@@ -12,7 +12,7 @@ from shoestring.models import UnboundedInput, message_counter
 from shoestring.tools.history.batches import Calls
 from shoestring.tools.history.edit import Edit, edit
 from shoestring.tools.history.errors import HistoryTooLong
-from shoestring.tools.history.sizes import Memo, Sizes, digest, with_content
+from shoestring.tools.history.sizes import Memo, Sizes, with_content
 from shoestring.tools.history.steps import Place, Step, read
 from shoestring.tools.output import Shrinker
 from shoestring.tools.stash.marks import mark
@@ -165,8 +165,8 @@ class _Trimming:
         end = self.calls.last_edit(self.tokens)
         if end is None:
             whole = self._written(None, 0)
-            if self.sizes.whole(whole) <= self.tokens:
-                return self._result(whole, None, 0)
+            if (taken := self.sizes.whole(whole)) <= self.tokens:
+                return self._result(whole, taken, None, 0)
             end = len(self.steps)  # tokens that do not add up
         room = self.tokens
         over = 0
@@ -176,9 +176,10 @@ class _Trimming:
                 break
             made = self._edit(end, room, fixed)
             kept = self._written(made, end)
-            over = self.sizes.whole(kept) - self.tokens
+            taken = self.sizes.whole(kept)
+            over = taken - self.tokens
             if over <= 0:
-                return self._result(kept, made, end)
+                return self._result(kept, taken, made, end)
             end, room = len(self.steps), room - over
         fixed = self.calls.fixed(len(self.steps), self.tokens)
         raise HistoryTooLong(max(fixed.tokens, self.tokens + max(1, over)), self.tokens)
@@ -188,7 +189,7 @@ class _Trimming:
         query = self._query(fixed.opening)
         owner = b"" if self.shelf is None else self.shelf.owner
         key = hashlib.blake2b(
-            b"".join(digest(message) for step in steps for message in step.messages), digest_size=32
+            b"".join(self.sizes.digest(m) for step in steps for m in step.messages), digest_size=32
         )
         key.update(f"{room} {query}".encode("utf-8", "surrogatepass") + owner)
         return self.memory.edits.get(
@@ -254,14 +255,16 @@ class _Trimming:
             return changed.model_copy(update={"additional_kwargs": {}})
         return changed
 
-    def _result(self, kept: Sequence[BaseMessage], made: Edit | None, end: int) -> TrimmedHistory:
+    def _result(
+        self, kept: Sequence[BaseMessage], taken: int, made: Edit | None, end: int
+    ) -> TrimmedHistory:
         left = [LeftOut(p.at, self._tokens(p), p.reason) for p in self.out]
         if made is not None:
             for place, step in enumerate(self.steps[:end]):
                 left += self._left_of(place, step, made)
         return TrimmedHistory(
             messages=tuple(kept),
-            tokens=self.sizes.whole(kept),
+            tokens=taken,
             limit=self.tokens,
             left_out=tuple(sorted(left, key=lambda one: one.at)),
         )

@@ -197,10 +197,11 @@ def long_run(turns: int, size: int = 120) -> list[BaseMessage]:
     return said
 
 
-def test_nine_calls_in_ten_share_their_beginning() -> None:
+@pytest.mark.parametrize("stash", [None, Stash()])
+def test_nine_calls_in_ten_share_their_beginning(stash: Stash | None) -> None:
     """On a run whose room holds forty calls, at least nine in ten find their prefix as it was."""
     said = long_run(200)
-    trimmer = HistoryTrimmer(tokens=9_000)
+    trimmer = HistoryTrimmer(tokens=9_000, shelf=stash.of("7") if stash else None)
     sent = [trimmer.invoke(said[:end]) for end in range(2, len(said) + 1, 2)]
     same = sum(after[: len(before)] == before for before, after in pairwise(sent))
     assert COUNT(said) > 4 * 9_000
