@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from shoestring.models.counting import counter as named
 from shoestring.models.counting import counter_for
-from shoestring.models.framing import UnboundedInput, without_images
-from shoestring.models.providers import PROVIDERS, UnknownProvider, provider_of
+from shoestring.models.framing import UnboundedInput
+from shoestring.models.media import Media
+from shoestring.models.prompting import media_tokens
+from shoestring.models.providers import PROVIDERS, UnknownProvider, of_model, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,11 +25,11 @@ def message_counter(
 ) -> Callable[[Sequence[BaseMessage]], int]:
     """Return what counts messages for a model: roles, calls, reasoning and images included.
 
-    An image counts as the most its provider takes for one. The count raises `UnboundedInput` for a
-    file, or another block whose tokens cannot be bounded.
+    An image counts as the most its provider takes for one, a sound as its length may at most. The
+    count raises `UnboundedInput` for a file, or another block whose tokens cannot be bounded.
 
     Args:
-        model: The model that reads them; None for o200k_base, and the dearest images there are.
+        model: The model that reads them; None for o200k_base, and the dearest images and sounds there are.
         counter: Counts text in place of the model's own.
 
     Raises:
@@ -38,28 +40,31 @@ def message_counter(
     11
     """
     own = counter or (named("o200k_base") if model is None else counter_for(model))
-    image = _image_tokens(model)
+    image, second = _maxima(model)
 
     def count(messages: Sequence[BaseMessage]) -> int:
         try:
             return own.count_messages(messages)
         except UnboundedInput:
             # Asked first: a counter may know what an image takes.
-            rest, images = without_images(messages)
-            if not images or image is None:
+            media = Media.of(messages)
+            if (beside := media_tokens(media, image, second)) is None:
                 raise
-            return own.count_messages(rest) + images * image
+            return own.count_messages(media.rest) + beside.tokens
 
     return count
 
 
-def _image_tokens(model: BaseChatModel | None) -> int | None:
-    """The most tokens of one image; None where its provider states no maximum."""
+def _maxima(model: BaseChatModel | None) -> tuple[int | None, int | None]:
+    """The most tokens of an image and of a second of sound; None where no maximum is stated."""
     if model is None:
-        return max(most for provider in PROVIDERS for most in provider.images.values())
+        images = [most for provider in PROVIDERS for most in provider.images.values()]
+        sounds = [most for provider in PROVIDERS for most in provider.sounds.values()]
+        return max(images), max(sounds)
     try:
         provider = provider_of(model)
     except UnknownProvider:
-        return None
+        return None, None
     names = model._get_ls_params()  # noqa: SLF001 - LangChain's own hook
-    return provider.image_tokens(names.get("ls_model_name") or type(model).__name__)
+    name = names.get("ls_model_name") or type(model).__name__
+    return of_model(provider.images, name), of_model(provider.sounds, name)

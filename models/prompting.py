@@ -128,7 +128,8 @@ def count_prompt(
         except UnboundedInput:
             # Asked first: a counter may know what an image takes.
             media = Media.of(messages)
-            if (bounded := _bounded(media, provider, name)) is None:
+            image, second = of_model(provider.images, name), of_model(provider.sounds, name)
+            if (bounded := media_tokens(media, image, second)) is None:
                 raise
             beside = bounded
             tokens = counter.count_messages(media.rest, tools=tools, schema=extra)
@@ -144,10 +145,19 @@ def count_prompt(
     return Prompt(tokens + beside.tokens, beside.sounds)
 
 
-def _bounded(media: Media, provider: Provider, name: str) -> Prompt | None:
-    """The most that images and sounds take; None where the provider states no maximum."""
-    image = of_model(provider.images, name) if media.images else 0
-    second = of_model(provider.sounds, name) if media.sounds else 0
+def media_tokens(media: Media, image: int | None, second: int | None) -> Prompt | None:
+    """The most that images and sounds take; None where there are none, or no maximum is stated.
+
+    Args:
+        media: What a prompt holds beside its text.
+        image: The most tokens of one image; None where its provider states no maximum.
+        second: The same of a second of sound.
+
+    Raises:
+        UnboundedInput: If it cannot be told how long a sound lasts.
+    """
+    image = image if media.images else 0
+    second = second if media.sounds else 0
     if image is None or second is None or not (media.images or media.sounds):
         return None
     lasting = (seconds(sound) for sound in media.sounds)
