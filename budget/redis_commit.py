@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # What a script is given: text, packed figures, or a small integer.
 Arg = str | bytes | int
 
+# How many arguments tell of one account.
+_ACCOUNT = 5
 # As many bytes as a script takes apart at once.
 _MOST = 16_000
 
@@ -52,14 +54,10 @@ class Commit(NamedTuple):
         """
         return (
             *(self.root, repr(self.now), session, nonce, self.how + how),
-            *(self.rare, self.guards, len(self.accounts) // ACCOUNT),
+            *(self.rare, self.guards, len(self.accounts) // _ACCOUNT),
             *self.accounts,
             *self.entries,
         )
-
-
-# How many arguments tell of one account.
-ACCOUNT = 5
 
 
 def account_args(
@@ -78,15 +76,14 @@ def account_args(
             too; None where they must be as they were.
     """
     state = "" if rest == account.saved else rest
+    known: Arg
     if moved is not None:
         sums, changes = moved
-        change = pack(changes) if any(changes) else b""
-        args = (account.key, account.saved or "", state, len(sums), change)
+        known, change = len(sums), pack(changes) if any(changes) else b""
     else:
         sums = sums_of(account)
-        change = write_sums(sums) if sums != before else b""
-        args = (account.key, account.saved or "", state, write_sums(before), change)
-    return args, bool(state or change)
+        known, change = write_sums(before), write_sums(sums) if sums != before else b""
+    return (account.key, account.saved or "", state, known, change), bool(state or change)
 
 
 def new_args(account: StoredAccount) -> list[Any]:

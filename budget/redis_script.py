@@ -130,8 +130,13 @@ end
 local function has(letter)
   return string.find(how, letter, 1, true)
 end
-local function doubles(text)
-  return '>' .. string.rep('d', #text / 8)
+-- The figures of a text, one behind the other, and how many there are.
+local forms = {}
+local function figures(text)
+  local count = #text / 8
+  local form = forms[count] or '>' .. string.rep('d', count)
+  forms[count] = form
+  return {struct.unpack(form, text)}, count, form
 end
 
 -- A commit whose answer was lost is answered again, and not done twice.
@@ -178,27 +183,28 @@ local function refused()
     if whole then
       if stand ~= ARGV[a + 3] then return 'stale' end
     else
-      -- Of the length that is known; text begins with a figure or a sign.
-      if #stand ~= 8 * ARGV[a + 3] or string.find(stand, '^[-0-9]') then return 'stale' end
-      local figures = {struct.unpack(doubles(stand), stand)}
-      local count = #sums
-      for i = 1, #stand / 8 do
-        local sum = figures[i]
-        if sum % 1 ~= 0 or sum > EXACT or sum < -EXACT then return 'stale' end
-        sums[count + i] = sum
+      -- Of the length that is known; text begins with a sign or a figure.
+      local byte = string.byte(stand)
+      if #stand ~= 8 * ARGV[a + 3] or (byte >= 45 and byte <= 57) then return 'stale' end
+      local known, count = figures(stand)
+      local before = #sums
+      for i = 1, count do
+        local sum = known[i]
+        if not (sum <= EXACT and sum >= -EXACT) then return 'stale' end
+        sums[before + i] = sum
       end
     end
   end
-  local figures = {struct.unpack(doubles(guards), guards)}
+  local must, count = figures(guards)
   local i = 1
-  while i < #figures do
-    local sum = 0
-    for j = i + 2, i + 1 + figures[i + 1] do
-      local v = figures[j]
+  while i < count do
+    local sum, last = 0, i + 1 + must[i + 1]
+    for j = i + 2, last do
+      local v = must[j]
       if v > 0 then sum = sum + sums[v] else sum = sum - sums[-v] end
     end
-    if sum > figures[i] then return 'stale' end
-    i = i + 2 + figures[i + 1]
+    if sum > must[i] then return 'stale' end
+    i = last + 1
   end
   for e = from, #ARGV, ENTRY do
     if (redis.call('HGET', entries .. ARGV[e], ARGV[e + 1]) or '') ~= ARGV[e + 2] then return 'stale' end
@@ -235,7 +241,10 @@ local place = tonumber(at[4] or '0')
 local first = place + 1
 local places = {}
 for e = from, #ARGV, ENTRY do
-  if ARGV[e + 1] == '0' then place = place + 1 places[e] = string.format('%.0f', place) end
+  if ARGV[e + 1] == '0' then
+    place = place + 1
+    places[e] = string.format('%d', place)
+  end
 end
 if at[3] and tonumber(at[3]) > tonumber(now) then now = at[3] end
 local fields = {'seq', place, 'seen', now}
@@ -251,10 +260,9 @@ for a = FIRST, from - 1, WIDTH do
     if change ~= '' then set(ARGV[a] .. ':sums', change) end
   else
     if change ~= '' then
-      local form = doubles(change)
-      local figures = {struct.unpack(form, change)}
-      for i = 1, #change / 8 do figures[i] = figures[i] + sums[count + i] end
-      set(ARGV[a] .. ':sums', struct.pack(form, unpack(figures, 1, #change / 8)))
+      local after, many, form = figures(change)
+      for i = 1, many do after[i] = after[i] + sums[count + i] end
+      set(ARGV[a] .. ':sums', struct.pack(form, unpack(after, 1, many)))
     end
     count = count + ARGV[a + 3]
   end

@@ -191,7 +191,7 @@ class RedisSession(Session):
             )
         asked.plain, asked.fetch, asked.rows = False, True, None
         # Or it is claimed by another.
-        return status == b"stale"
+        return bool(status == b"stale")
 
     # Looking.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shoestring.budget.errors import not_found
 from shoestring.budget.guards import Guards, put_sums, sums_of
+from shoestring.budget.loading import Loading
 from shoestring.budget.loops import REMEMBERED
 from shoestring.budget.owner import gone as ended
 from shoestring.budget.record import NOTHING, Origin, Record
@@ -17,8 +18,6 @@ from shoestring.budget.rows import (
     StoredRecord,
     dump_note,
     labels,
-    load_budget,
-    load_note,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Asked:
         return Again()
 
 
-class RedisWork:
+class RedisWork(Loading):
     """What one try of a step has loaded, and what it wants kept.
 
     It starts from what this process saw last. What is granted there says what it relied on
@@ -99,15 +98,14 @@ class RedisWork:
         guards: Guards,
         owner: str,
     ) -> None:
-        self._tree = tree
+        super().__init__(tree)
         self._timeline = timeline
         self._asked = asked
         self._fetch = fetch
         self._root = 0
         # When the step is; what plants a tree is no step of it.
         self._now: float | None = None
-        # The accounts with their sums as they were before.
-        self._accounts: dict[int, StoredAccount] = {}
+        # The sums of the accounts as they were before.
         self._before: dict[int, list[int]] = {}
         guards.begin()
         self._guards = guards
@@ -115,7 +113,6 @@ class RedisWork:
         # The hold that is asked about, or else the request that is to become one.
         self._subject: StoredRecord | None = None
         self._asking: StoredRecord | None = None
-        self._records: dict[int, StoredRecord] = {}
         self._dropped: list[StoredRecord] = []
         self._added: list[tuple[StoredAccount, StoredRecord | str]] = []
         self._new: StoredAccount | None = None
@@ -203,12 +200,6 @@ class RedisWork:
         # Growing in a later window alone moves it in time.
         return other.at == record.at or bool(record.origin.account.renewing)
 
-    def _load(self, record: StoredRecord, text: str) -> None:
-        try:
-            record.load(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-
     def account(self, key: int) -> StoredAccount:
         """Return the account of that key, with all above it."""
         known = self._accounts.get(key)
@@ -222,13 +213,7 @@ class RedisWork:
             asked.paths[key] = None
             raise asked.again()
         parent = None if row.up is None else self.account(row.up)
-        try:
-            account = self._tree.loaded(
-                row.id, row.name, load_budget(row.budget), parent, set_aside=row.set_aside
-            )
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        account.key = key
+        account = self._built(key, row.id, row.name, row.budget, parent, set_aside=row.set_aside)
         self._know(account, row)
         return account
 
@@ -253,7 +238,7 @@ class RedisWork:
             raise asked.again()
         for (key, seq), text in asked.rows.entries.items():
             if key == account.key:
-                yield seq, self._record(key, seq, text) or self._note(text)
+                yield seq, self._record(seq, key, text) or self._note(text)
 
     def _top(self, account: StoredAccount) -> int:
         """Return the account from which on those below were asked for, or else this one."""
@@ -276,14 +261,14 @@ class RedisWork:
             asked.entries[place] = None
             raise asked.again()
         text = asked.rows.entries.get(place)
-        return None if text is None else self._record(*place, text)
+        return None if text is None else self._record(seq, account.key, text)
 
     def overdue(self, now: float) -> Iterator[StoredRecord]:
         """Yield the open holds whose leases have ended; without rows, the server will object."""
         rows = self._asked.rows
         if rows is not None:
             for (key, seq), text in sorted(rows.entries.items(), key=lambda entry: entry[0][1]):
-                record = self._record(key, seq, text)
+                record = self._record(seq, key, text)
                 if record is not None and record.open and record.deadline <= now:
                     yield record
 
@@ -301,7 +286,7 @@ class RedisWork:
             raise asked.again()
         for key, seq in sorted(places, key=lambda place: place[1]):
             text = asked.rows.entries.get((key, seq))
-            record = None if text is None else self._record(key, seq, text)
+            record = None if text is None else self._record(seq, key, text)
             if record is None:
                 raise self._tree.damaged()
             # One whose lease has ended as well was charged for that.
@@ -319,29 +304,6 @@ class RedisWork:
             asked.counts[which] = None
             raise asked.again()
         return asked.rows.counts[which]
-
-    def _record(self, key: int, seq: int, text: str) -> StoredRecord | None:
-        known = self._records.get(seq)
-        if known is not None:
-            return known
-        try:
-            who = labels(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        if who is None:
-            return None
-        node, route, purpose, what = who
-        record = StoredRecord(Origin(self.account(key), node, route, purpose), what, NOTHING, 0.0)
-        record.seq = seq
-        self._load(record, text)
-        self._records[seq] = record
-        return record
-
-    def _note(self, text: str) -> ReceiptLine:
-        try:
-            return load_note(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
 
     # Writing.
 

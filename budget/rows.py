@@ -157,7 +157,8 @@ class StoredAccount(Account):
             self.window.restore(start, past, own)
         if self.reserve is not None:
             _, _, spent, held = self.reserve.state()
-            self.reserve.restore(*reserve, spent, held)
+            price, money = reserve
+            self.reserve.restore(price, money, spent, held)
 
 
 class StoredRecord(Record):

@@ -276,7 +276,7 @@ class Interleaving:
 
         def stepped_begin(*, last: bool) -> bool:
             nonlocal opened
-            begun = begin(last=last)
+            begun = bool(begin(last=last))
             if begun:
                 opened += 1
                 scheduler.point("transaction")
