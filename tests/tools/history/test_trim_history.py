@@ -103,7 +103,7 @@ anything: st.SearchStrategy[BaseMessage] = st.one_of(
     texts.map(AIMessage),
     st.builds(lambda names, text: calls(*names, text=text), st.lists(ids, max_size=3), texts),
     st.builds(result, ids, contents),
-    texts.map(lambda text: ChatMessage(text, role="user")),
+    texts.map(lambda text: ChatMessage(content=text, role="user")),
     st.just(RemoveMessage(id="x")),
     ids.map(
         lambda name: AIMessage(
