@@ -28,7 +28,7 @@ def test_a_model_counts_as_it_does() -> None:
     """A known vocabulary is exact, another is bounded by its bytes."""
     known = ChatOpenAI(model="gpt-4", api_key=KEY)
     assert message_counter(known)(SAID) == counter("cl100k_base").count_messages(SAID)
-    claude = ChatAnthropic(model_name="claude-sonnet-4-5", api_key=KEY)  # pyright: ignore[reportCallIssue]  fields have defaults
+    claude = ChatAnthropic(model_name="claude-sonnet-4-5", api_key=KEY, timeout=None, stop=None)
     assert message_counter(claude)(SAID) == ByteBound().count_messages(SAID)
 
 

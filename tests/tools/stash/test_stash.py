@@ -42,7 +42,11 @@ class Clock:
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Stash]:
     """Makes a stash of either kind."""
     path = tmp_path / "stash.db" if request.param == "file" else None
-    return lambda **options: Stash(path, **options)
+
+    def made(**options: Any) -> Stash:
+        return Stash(path, **options)
+
+    return made
 
 
 def test_a_text_comes_back_whole(make: Callable[..., Stash]) -> None:
