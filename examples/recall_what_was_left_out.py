@@ -49,7 +49,8 @@ def main() -> None:
     """Ask about one day, then let the agent look up another."""
     middleware = ContextMiddleware(1_000, stash=Stash())
     agent = create_agent(Scripted(messages=iter([])), [logbook], middleware=[middleware])
-    result = agent.invoke({"messages": [("user", "How was day 123, and how day 777?")]})
+    question = {"role": "user", "content": "How was day 123, and how day 777?"}
+    result = agent.invoke({"messages": [question]})
     for message in result["messages"][1:]:
         shown = message.text or message.tool_calls[0]["name"]
         print(f"{message.type}: {' / '.join(shown.splitlines()[-2:])}")

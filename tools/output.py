@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
@@ -94,14 +94,14 @@ def trim_output(
     if tokens < 0:
         raise ValueError(f"tokens must be 0 or more, not {tokens}")
     shrinker = Shrinker(count or message_counter(), shelf, fill)
-    content = output.content if isinstance(output, ToolMessage) else output
-    shrunk = shrinker.shrink(cast("Content", content), query, tokens)
-    kept: object = shrunk.content
+    content: Content = output.content if isinstance(output, ToolMessage) else output
+    shrunk = shrinker.shrink(content, query, tokens)
+    kept: Any = shrunk.content  # of the kind that was given
     if isinstance(output, ToolMessage):
         same = shrunk.content is output.content
         kept = output if same else output.model_copy(update={"content": shrunk.content})
     return TrimmedOutput(
-        output=cast("OutputT", kept),
+        output=kept,
         tokens=shrinker.measure(shrunk.content),
         limit=tokens,
         left_out=shrunk.left_out,
@@ -181,9 +181,7 @@ class Shrinker:
         told = take_mark(text)
         return Shrunk(text, told.tokens if told else 0, handle if text else "")
 
-    def _shrink_blocks(
-        self, content: Sequence[str | dict[Any, Any]], query: str, room: int
-    ) -> Shrunk:
+    def _shrink_blocks(self, content: list[str | dict[Any, Any]], query: str, room: int) -> Shrunk:
         kept, free = self._opaque(content, room)
         texts = {place: _text_of(block) for place, block in enumerate(content)}
         whole = _joined(content)

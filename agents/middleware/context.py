@@ -127,7 +127,7 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Return the request to make, and the room it had, in tokens of text."""
         if request.messages and not any(message.id for message in request.messages):
             # Of no conversation: a prompt that another middleware wrote to measure.
-            return request, request.state.get("context_room", 0)
+            return request, cast("ContextState", request.state).get("context_room", 0)
         room = room_of(request, handler, self.max_tokens)
         units = room.tokens if room.counter.exact else room.tokens // BYTES_A_TOKEN
         stashed = self.stash is not None and any(
@@ -159,7 +159,9 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         used = _schema_tokens(counter, schemas) + room.told
         used += sum(counter.count_messages([one]) - counter.count_messages([]) for one in notes)
         given: list[BaseMessage] = list(messages)
-        if question is not None and (documents := request.state.get("documents")):
+        if question is not None and (
+            documents := cast("ContextState", request.state).get("documents")
+        ):
             most = min(int(self.shares.documents * room.tokens), room.tokens - used)
             given = _with_sources(given, question, documents, max(0, most), counter)
         system = [] if request.system_message is None else [request.system_message]

@@ -60,12 +60,11 @@ class HistoryTrimmer(RunnableSerializable[Any, list[BaseMessage]]):
         """
         return self._call_with_config(self._trimmed, input, config, **kwargs)
 
-    def trim(self, messages: LanguageModelInput, tokens: int | None = None) -> TrimmedHistory:
+    def trim(self, messages: LanguageModelInput) -> TrimmedHistory:
         """Return the messages to send, and what was left out.
 
         Args:
             messages: Messages, or what a prompt makes.
-            tokens: Another room, for this call alone.
         """
         if isinstance(messages, PromptValue):
             given = messages.to_messages()
@@ -75,7 +74,7 @@ class HistoryTrimmer(RunnableSerializable[Any, list[BaseMessage]]):
             self._counts.append(self.count or message_counter())
         return trim_messages_within(
             given,
-            self.tokens if tokens is None else tokens,
+            self.tokens,
             self.query,
             count=self._counts[0],
             shelf=self.shelf,

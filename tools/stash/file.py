@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from shoestring.tools.stash.stash import Bounds
-
-__all__ = ["File"]
+__all__ = ["Bounds", "File"]
 
 T = TypeVar("T")
 
@@ -39,6 +38,14 @@ DELETE FROM text WHERE rowid IN (
 """
 _LET_GO_OF_OWNER = _LET_GO.format(whose="WHERE owner = ?")
 _LET_GO_OF_ALL = _LET_GO.format(whose="")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many bytes are kept, in all and of one conversation."""
+
+    size: int
+    share: int
 
 
 class File:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from shoestring.tools.stash.errors import NotStashed
-from shoestring.tools.stash.file import File
+from shoestring.tools.stash.file import Bounds, File
 from shoestring.tools.stash.marks import HANDLE
 
 if TYPE_CHECKING:
@@ -130,14 +130,6 @@ class Shelf:
         except NotStashed:
             return False
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many bytes are kept, in all and of one conversation."""
-
-    size: int
-    share: int
 
 
 class _Keeper(Protocol):

@@ -41,6 +41,10 @@ def calls(*ids: str, text: str = "", **args: Any) -> AIMessage:
     return AIMessage(text, tool_calls=made)
 
 
+def calling(names: list[str], text: str) -> AIMessage:
+    return calls(*names, text=text)
+
+
 def result(name: str, content: Any = "found", **more: Any) -> ToolMessage:
     return ToolMessage(content, tool_call_id=name, **more)
 
@@ -101,9 +105,9 @@ anything: st.SearchStrategy[BaseMessage] = st.one_of(
     texts.map(HumanMessage),
     texts.map(SystemMessage),
     texts.map(AIMessage),
-    st.builds(lambda names, text: calls(*names, text=text), st.lists(ids, max_size=3), texts),
+    st.builds(calling, st.lists(ids, max_size=3), texts),
     st.builds(result, ids, contents),
-    texts.map(lambda text: ChatMessage(text, role="user")),
+    texts.map(lambda text: ChatMessage(content=text, role="user")),
     st.just(RemoveMessage(id="x")),
     ids.map(
         lambda name: AIMessage(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -42,7 +42,11 @@ class Clock:
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Stash]:
     """Makes a stash of either kind."""
     path = tmp_path / "stash.db" if request.param == "file" else None
-    return lambda **options: Stash(path, **options)
+
+    def made(**options: Any) -> Stash:
+        return Stash(path, **options)
+
+    return made
 
 
 def test_a_text_comes_back_whole(make: Callable[..., Stash]) -> None:
@@ -129,7 +133,7 @@ def test_what_is_too_long_is_not_kept(make: Callable[..., Stash]) -> None:
 def test_bounds_are_positive(bound: str) -> None:
     """A stash that could keep nothing is refused."""
     with pytest.raises(ValueError, match=f"{bound} must be more than 0"):
-        Stash(**{bound: 0})
+        Stash(**cast("Any", {bound: 0}))
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=30)), max_size=40))
@@ -266,7 +270,7 @@ def test_what_sqlite_says_has_a_name(
         error.sqlite_errorcode = code
         raise error
 
-    monkeypatch.setattr(stash_file.sqlite3, "connect", fail)
+    monkeypatch.setattr(sqlite3, "connect", fail)
     with pytest.raises(kind, match=r"stash\.db"):
         stash.of("a").put("text")
 
