@@ -9,7 +9,7 @@ from shoestring.tools.words import words
 __all__ = ["holds_answer"]
 
 _WHEN = re.compile(
-    r"\b(?:when|(?:what|which) (?:year|date|time|day|month)|how (?:long|old))\b", re.I
+    r"\b(?:when|(?:what|which) (?:year|date|time|day|month)|how (?:long|old))\b", re.IGNORECASE
 )
 _AMOUNT = re.compile(
     r"\b(?:how (?:many|much|far|high|tall|big|large|deep|often|fast|heavy)"

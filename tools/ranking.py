@@ -33,9 +33,10 @@ _ANSWERING = 0.6  # added to a unit's own score if it holds the kind of thing th
 _ANSWERS_READ = 200  # units that are looked at for it: those with the best scores of their own
 _PASSAGE_SHARE = 0.5  # of a score; the rest is the unit's own
 _SHORT_SHARE = 0.2  # more of it for the shortest units, since few words tell little by themselves
-_SHORT = 80  # characters from which a unit is not short
-_LINE_SHARE = 0.25  # more of it where units are lines: figures without their label, halves of
-# sentences (dev: 0.2 to 0.4 are alike, 3 points above 0 on filings)
+_SHORT = 80.0  # characters from which a unit is not short
+_LINE_SHARE = 0.3  # more of it where units are lines: figures without their label, halves of
+# sentences (dev: 4 points on filings)
+_LINES = (50.0, 150.0)  # characters up to which a line leans on its passage so much, and not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,12 @@ class Ranking:
         self._flat = flat
         self._sizes = np.array([len(unit) for unit in flat], np.int64)
         lines = np.array([text.lines for text in texts], np.bool_)[document]
-        short = _SHORT_SHARE * np.clip(1 - self._sizes / _SHORT, 0.0, 1.0)
-        self._share: Floats = _PASSAGE_SHARE + np.where(lines, _LINE_SHARE, short)
+        leaning = np.where(
+            lines,
+            _LINE_SHARE * np.clip((_LINES[1] - self._sizes) / (_LINES[1] - _LINES[0]), 0.0, 1.0),
+            _SHORT_SHARE * np.clip(1.0 - self._sizes / _SHORT, 0.0, 1.0),
+        )
+        self._share: Floats = _PASSAGE_SHARE + leaning
         self._vocabulary = Vocabulary()
         ids, counts = self._vocabulary.read(flat)
         unit = np.repeat(np.arange(len(flat)), counts)

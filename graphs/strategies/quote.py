@@ -17,7 +17,7 @@ from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools import trim
-from shoestring.tools.bm25 import stem
+from shoestring.tools.stems import stem
 from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 
