@@ -368,11 +368,14 @@ def test_a_file_cut_short_is_an_error_and_spoils_nothing(
 
 @pytest.fixture
 def handlers() -> Iterator[list[int]]:
-    """A handler of our own for SIGTERM, and what it caught."""
+    """A handler of our own for SIGTERM, and what it caught; Ctrl-C is Python's own."""
     caught: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: caught.append(number))
+    terminate = signal.signal(signal.SIGTERM, lambda number, _frame: caught.append(number))
+    # A job started in a shell's background inherits a SIGINT that is ignored.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield caught
-    signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def test_loading_leaves_the_signal_handlers_alone(handlers: list[int]) -> None:
