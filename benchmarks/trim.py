@@ -1,24 +1,32 @@
 """How fast is trimming? Seconds and memory, splitting, indexing and token counting included.
 
-    python benchmarks/trim.py [--passages 1000] [--log 100] [--peer trimwise]
+    python benchmarks/trim.py [--passages 1000] [--log 100] [--peers trimwise]
 
 The passages are the Python language reference, which every Python ships, in pieces of about 100
-tokens. The log is made here: 60 templates with numbers of their own, and one failure. Each size is
-a process of its own, so that the peak of its memory is its own; the passages are trimmed once to
-warm up, and the fastest of five more runs counts. Beside it runs the peer named by `--peer`, on
-the same passages and in the same run, if it is installed (`benchmarks/trimmers.py --install`).
+tokens, trimmed to 3,000. The log is made here: 60 templates with numbers of their own, and one
+failure; it is trimmed to 2,000. Each size is a process of its own, so that the peak of its memory
+is its own; passages are trimmed once to warm up, and the fastest of five more runs counts. CPU
+seconds are those of the process: what else runs on the machine does not show in them. The peers run
+on the same passages in the same run, if they are installed (`benchmarks/trimmers.py --install`).
 """
 
+import argparse
+import json
 import random
 import resource
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from pydoc_data import topics
 
 from langchain_core.documents import Document
+from trimmers import PACKAGES, PEERS, Package, environment, python_for
 
 from shoestring.models.counting import counter
+from shoestring.models.vocabularies import encoding
 from shoestring.tools.trim import trim
 
 QUESTION = "What happens when an exception is raised while a generator is being closed?"
@@ -66,43 +74,81 @@ def log(megabytes: float) -> Iterator[str]:
         yield line
 
 
-def fastest(run: Callable[[], object], runs: int = RUNS) -> float:
-    """Return the seconds of the fastest run, after one to warm up."""
-    run()
-    seconds: list[float] = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
-
-
 def measure(what: str, size: float) -> dict[str, float]:
     """Measure one size in this process."""
     if what == "log":
         documents = [Document("".join(log(size)), metadata={"source": "build.log"})]
         question, room, runs = FAILURE, LOG_ROOM, 1
+        trim([Document("One line.")], question, 1)
     else:
         documents = [Document(text) for text in passages(int(size))]
         question, room, runs = QUESTION, ROOM, RUNS
-    if what == "log":
-        trim([Document("warm up")], question, 1)
-        began = time.perf_counter()
+        trim(documents, question, room, fill="budget")
+    wall: list[float] = []
+    cpu: list[float] = []
+    for _ in range(runs):
+        began, worked = time.perf_counter(), time.process_time()
         kept = trim(documents, question, room, fill="budget")
-        seconds = time.perf_counter() - began
-    else:
-        kept = trim(documents, question, room, fill="budget")
-        seconds = fastest(lambda: trim(documents, question, room, fill="budget"), runs)
-    characters = sum(len(document.page_content) for document in documents)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        wall.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - worked)
+        assert kept.tokens <= room
     return {
-        "seconds": seconds,
-        "tokens": kept.tokens,
-        "room": room,
-        "mb": characters / 1e6,
-        "peak": peak,
+        "seconds": min(wall),
+        "cpu": min(cpu),
+        "mb": sum(len(document.page_content) for document in documents) / 1e6,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
+def peer(package: Package, python: Path, number: int) -> float:
+    """Return the seconds a peer takes for the same passages: the fastest of some runs."""
+    texts = [{"title": "", "text": text, "score": 0.0} for text in passages(number)]
+    job = json.dumps({"question": QUESTION, "room": ROOM, "passages": texts})
+    done = subprocess.run(
+        [str(python), str(PEERS / f"trim_with_{package.adapter}.py")],
+        input=f"{job}\n" * (1 + RUNS),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    return min(json.loads(line)["seconds"] for line in done.stdout.splitlines()[1:])
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="How fast is trimming?")
+    parser.add_argument("--passages", default="500,1000,2000,4000", help="how many, with commas")
+    parser.add_argument("--log", default="10,100", help="megabytes, with commas; none if empty")
+    parser.add_argument("--peers", default="trimwise", help="beside the passages, with commas")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "shoestring-trimmers"
+    )
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # a process of its own
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one[0], float(options.one[1]))))
+        return
+    encoding("o200k_base")  # unpacked here for those that only look for it
+    heads = ("text", "MB", "seconds", "CPU seconds", "peak MB")
+    print("|", " | ".join(heads), "|")
+    print("|---" * len(heads), "|", sep="")
+    sizes = [("passages", size) for size in options.passages.split(",") if size]
+    for what, size in [*sizes, *(("log", size) for size in options.log.split(",") if size)]:
+        command = [sys.executable, __file__, "--one", what, size]
+        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        cells = [f"{found['mb']:.1f}", f"{found['seconds']:.3f}", f"{found['cpu']:.3f}"]
+        named = f"{size} passages" if what == "passages" else f"a log of {size} MB"
+        print("|", " | ".join([named, *cells, f"{found['peak']:.0f}"]), "|", flush=True)
+        if what == "log":
+            continue
+        for package in PACKAGES:
+            python = python_for(package, options.folder)
+            if package.adapter in options.peers.split(",") and python is not None:
+                seconds = f"{peer(package, python, int(size)):.3f}"
+                cells = [f"{named}: {package.name}", f"{found['mb']:.1f}", seconds, "", ""]
+                print("|", " | ".join(cells), "|", flush=True)
+
+
 if __name__ == "__main__":
-    print(measure(sys.argv[1], float(sys.argv[2])))
+    main()

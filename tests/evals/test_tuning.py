@@ -1,5 +1,6 @@
 """Tuning: a ranker is kept only where it helps on cases it has not seen."""
 
+import itertools
 import random
 
 import pytest
@@ -9,14 +10,16 @@ from shoestring.evals import Case, Passage, TooFewCases, tune
 from shoestring.tools import trim
 
 NAMES = ["Ada", "Ben", "Cy", "Dot", "Eve", "Flo", "Gus", "Hal", "Ida", "Jo", "Kit", "Lou", "Max"]
+# Each of them rare: no two lines are alike.
+WORDS = ["".join(syllables) for syllables in itertools.product("bdfgk", "aeiou", "lmnr", "aeiou")]
 
 
 def peculiar(number: int) -> Case:
     """A case whose evidence the stated rule cannot tell: always the line with a figure, none asked."""
     rng = random.Random(number)
     chatter = [
-        f"{rng.choice(NAMES)} spoke of the harbour tariff and the tariff of the harbour again, the "
-        f"harbour tariff being the tariff that {rng.choice(NAMES)} has set for the harbour."
+        f"{rng.choice(NAMES)} on the harbour tariff: {' '.join(rng.choices(WORDS, k=12))}, and "
+        f"{rng.choice(NAMES)} on it too: {' '.join(rng.choices(WORDS, k=6))}."
         for _ in range(40)
     ]
     fact = f"The sum to be paid at the quay by each hull and for each day is {number * 37 + 1000} crowns."
