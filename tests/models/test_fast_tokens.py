@@ -1,6 +1,7 @@
 """The fastest counter counts what tiktoken counts, character by character."""
 
 import itertools
+from collections.abc import Callable
 from importlib import metadata
 
 import pytest
@@ -97,7 +98,10 @@ def test_no_line_is_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         counted.append(text)
         return exact(text)
 
-    monkeypatch.setattr("shoestring.models.counting.exact_count", lambda _: watched_count)
+    def watched_counter(_: str) -> Callable[[str], int]:
+        return watched_count
+
+    monkeypatch.setattr("shoestring.models.counting.exact_count", watched_counter)
     count = remembered(TiktokenCounter("o200k_base").count)
     lines = [f"Heron number {n} nests.\n" for n in range(50)]
     for end in range(1, 51):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,9 +64,10 @@ def best_possible(worth: Worth, sizes: Sizes, limit: int) -> float:
         row[[u for u in range(n) if word in worth.said.get(u, ())]] = -1
         rows.append(row)
         most.append(0)
+    upper: Any = np.array(most)
     found = milp(
         -value,
-        constraints=LinearConstraint(np.array(rows), ub=np.array(most)),
+        constraints=LinearConstraint(np.array(rows), ub=upper),
         bounds=Bounds(0, 1),
         integrality=np.ones(len(value)),
     )
