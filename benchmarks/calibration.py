@@ -73,7 +73,7 @@ def rows(case: Case) -> tuple[Floats, Floats] | None:
         and any(one in plain(pieces.content(u)) for one in strings)
         for u in best
     ]
-    count = len(pieces)
+    count = min(chance.MANY, len(pieces))
     figures = [[scores.values[u] / height, height, np.log(count)] for u in best]
     return np.array(figures, np.float64), np.array(evidence, np.float64)
 

@@ -34,7 +34,7 @@ def test_the_mark_is_where_the_chance_is(height: float, units: int) -> None:
     assert 0 < least < 1
     shares = np.zeros(min(1000, units))
     shares[0] = least
-    if 0.2 < least < 0.6 and units == len(shares):
+    if 0.3 < least < 0.6 and units == len(shares):
         assert np.isclose(chances(shares, height)[0], MARK)
 
 
