@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoestring.tools.bm25 import stem
 from shoestring.tools.ranking import Text
+from shoestring.tools.stems import stem
 from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 
@@ -86,7 +87,7 @@ def features(
     asked = {stem(word) for word in words(query) if word not in STOP_WORDS}
     number_asked = float(_NUMBER_ASKED.search(query) is not None)
     titles = [_overlap(asked, text.title) for text in texts]
-    rows: list[list[float]] = []
+    rows: list[list[Any]] = []
     for unit in chosen.tolist():
         owner = int(document[unit])
         text = texts[owner]

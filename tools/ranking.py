@@ -176,7 +176,8 @@ class Ranking:
     def _answering(self, own: Floats, query: str) -> Floats:
         """Raise the best units that hold the kind of thing that is asked for."""
         best = np.argsort(-own, kind="stable")[:_ANSWERS_READ]
-        holds = holds_answer(query, [self._flat[unit] for unit in best.tolist()])
+        units: list[int] = best.tolist()
+        holds = holds_answer(query, [self._flat[unit] for unit in units])
         raised = own.copy()
         raised[best[holds]] *= 1.0 + _ANSWERING
         return raised

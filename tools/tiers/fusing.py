@@ -53,7 +53,8 @@ def fused(
     for tier in tiers:
         seen[tier.name] = np.zeros(len(values))
         chosen = _standing(values, tier.most)
-        found = tier.score(query, [units[place] for place in chosen.tolist()])
+        places: list[int] = chosen.tolist()
+        found = tier.score(query, [units[place] for place in places])
         if found is None or not found.any():
             continue
         seen[tier.name][chosen] = found

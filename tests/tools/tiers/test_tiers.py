@@ -1,8 +1,10 @@
 """The packaged tiers: embeddings, a real cross-encoder, and a chat model as judge."""
 
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,16 +62,17 @@ def test_costs_are_known_beforehand() -> None:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], str]:
     """Makes a cross-encoder of a few thousand weights, as sentence-transformers saves one."""
     from sentence_transformers import CrossEncoder
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    transformers: Any = importlib.import_module("transformers")  # its types say otherwise
 
     def make(labels: int) -> str:
         folder = tmp_path_factory.mktemp(f"tiny{labels}")
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         words = [*special, "the", "dog", "hound", "slept", "steel", "price", "cat", "where", "was"]
         (folder / "vocab.txt").write_text("\n".join(words))
-        BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-        BertForSequenceClassification(
-            BertConfig(
+        transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+        transformers.BertForSequenceClassification(
+            transformers.BertConfig(
                 vocab_size=len(words),
                 hidden_size=8,
                 num_hidden_layers=1,
