@@ -14,7 +14,7 @@ from shoestring.tools.ranking import Text
 from shoestring.tools.render import title_of
 from shoestring.tools.units import Hop, Unit
 
-__all__ = ["Choice", "Pieces"]
+__all__ = ["Choice", "Pieces", "more_like_this"]
 
 _HEADER = 300  # characters of a header, or of a key path, that are scored with each of its units
 
@@ -178,15 +178,17 @@ class Pieces:
             content = first.short
             more["shortened"] = True
         elif run[-1] not in choice.cuts and (left := more.get("more_like_this")):
-            content = "\n".join(
-                [f"[{left[0]} more like this]"] * bool(left[0])
-                + [content]
-                + [f"[{left[1]} more like this]"] * bool(left[1])
-            )
+            above, below = map(more_like_this, left)
+            content = "\n".join(part for part in (above, content, below) if part)
         metadata = {**document.metadata, "start": offset + start, "end": offset + end, **more}
         if owner in choice.untitled:
             metadata["title"] = ""
         return Document(page_content=content, metadata=metadata)
+
+
+def more_like_this(left: int) -> str:
+    """Write how many lines of a log were left out that say the same; "" for none."""
+    return f"[{left} more like this]" if left else ""
 
 
 def _split(document: Document, kinds: Sequence[Kind], *, turn: bool) -> list[Unit]:
