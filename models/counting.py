@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from shoestring.models.fast_tokens import exact_count
 from shoestring.models.framing import OPENAI, PromptCounter
 from shoestring.models.vocabularies import encoding
 
@@ -82,9 +83,9 @@ class TiktokenCounter(PromptCounter):
 
     def count(self, text: str) -> int:
         """Tokens of a text; what looks like a special token is text."""
-        if len(text) > _LONGEST_BLANK and _BLANK_RUN.search(text):
+        if has_blank_run(text):
             return _byte_bound(text)
-        return len(encoding(self.name).encode_ordinary(text))
+        return exact_count(self.name)(text)
 
 
 class HuggingFaceCounter(PromptCounter):
@@ -125,6 +126,11 @@ class ByteBound(PromptCounter):
     def count(self, text: str) -> int:
         """The most tokens any vocabulary that falls back to bytes can take for the text."""
         return _byte_bound(text)
+
+
+def has_blank_run(text: str) -> bool:
+    """Say whether a text has so many blanks in a row that tiktoken fails on it."""
+    return len(text) > _LONGEST_BLANK and _BLANK_RUN.search(text) is not None
 
 
 def counter(name: str) -> TokenCounter:

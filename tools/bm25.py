@@ -1,6 +1,7 @@
 """BM25 over several groupings of the same words, in numpy."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Self
 
 import numpy as np
@@ -15,18 +16,34 @@ __all__ = ["Postings", "Vocabulary"]
 _K1 = 1.2
 _B = 0.75
 
+_MARK = "\0"  # stands between texts
+# Whatever parts two words of an ASCII text, as blanks.
+_ASCII_BLANKS = {
+    point: " " for point in range(1, 128) if not (chr(point).isalnum() or chr(point) == "_")
+}
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 class _Numbers(dict[str, int]):
-    """Words to the numbers of their stems; each word is stemmed once."""
+    """Runs of characters between blanks to the numbers of their stems; each is looked at once."""
 
     def __init__(self) -> None:
+        super().__init__({_MARK: -1})
         self.stems: dict[str, int] = {}
+        self.several: list[Ints] = []
+        """What holds no word or more than one is numbered -2, -3, … and stands here."""
 
-    def __missing__(self, word: str) -> int:
-        number = self[word] = self.stems.setdefault(stem(word), len(self.stems))
+    def __missing__(self, run: str) -> int:
+        stems = self.stems
+        found = [stems.setdefault(stem(word), len(stems)) for word in words(run)]
+        if len(found) == 1:
+            number = found[0]
+        else:
+            number = -2 - len(self.several)
+            self.several.append(np.array(found, np.int64))
+        self[run] = number
         return number
 
 
@@ -45,16 +62,26 @@ class Vocabulary:
         Returns:
             The words' numbers, all texts in one array, and how many words each text has.
         """
-        ids: list[Ints] = []
-        counts: list[int] = []
-        number = self._ids.__getitem__
-        for text in texts:
-            terms = words(text)
-            counts.append(len(terms))
-            if terms:
-                ids.append(np.fromiter(map(number, terms), np.int64, len(terms)))
-        flat = np.concatenate(ids) if ids else np.zeros(0, np.int64)
-        return flat, np.array(counts, np.int64)
+        # No word reaches over a blank, and most runs between blanks come again and again.
+        runs: list[str] = []
+        for ascii_only, some in groupby(texts, str.isascii):
+            joined = f" {_MARK} ".join([text.replace(_MARK, " ") for text in some])
+            runs += (joined.translate(_ASCII_BLANKS) if ascii_only else joined).split()
+            runs.append(_MARK)
+        numbers = np.fromiter(map(self._ids.__getitem__, runs), np.int64, len(runs))
+        marks = numbers == -1
+        text = np.cumsum(marks) - marks
+        lengths = np.where(marks, 0, 1)
+        others = numbers < -1
+        if others.any():
+            several = [self._ids.several[-2 - number] for number in numbers[others].tolist()]
+            lengths[others] = [len(found) for found in several]
+            flat = np.repeat(numbers, lengths)
+            flat[flat < -1] = np.concatenate(several)
+        else:
+            flat = numbers[~marks]
+        counts = np.bincount(text, weights=lengths, minlength=int(marks.sum()))
+        return flat, counts.astype(np.int64)
 
     def find(self, terms: Iterable[str]) -> dict[str, int]:
         """Look words up without adding them; those without a known stem are left out."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 
 from langchain_core.documents import Document
@@ -13,6 +13,7 @@ from shoestring.tools.kinds.json_data import enclosed
 from shoestring.tools.ranking import Text
 from shoestring.tools.render import title_of
 from shoestring.tools.units import Hop, Unit
+from shoestring.tools.versions import outdated
 
 __all__ = ["Choice", "Pieces", "more_like_this"]
 
@@ -41,13 +42,29 @@ class Choice:
 class Pieces:
     """The units of all documents, numbered in reading order."""
 
-    def __init__(self, documents: Sequence[Document], kinds: Sequence[Kind] = KINDS) -> None:
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        kinds: Sequence[Kind] = KINDS,
+        *,
+        look: Callable[[str], Sequence[tuple[int, int]] | None] | None = None,
+    ) -> None:
         """Split documents by what kind of text each is; metadata `kind` names it where it is known.
+
+        Args:
+            documents: What to split.
+            kinds: The kinds of text to look for.
+            look: Says which stretches of a document to look at, each of them then a document of
+                its own; None for the whole.
 
         Raises:
             ValueError: If a document's metadata names a kind that is not among `kinds`.
         """
-        self.documents = [_normal(document, i) for i, document in enumerate(documents)]
+        self.documents: list[Document] = []
+        self.passed_over: list[tuple[int, str, int, int]] = []
+        """Stretches that were not looked at: the document they stand before, source and span."""
+        for place, document in enumerate(documents):
+            self._add(_normal(document, place), look)
         self.units: list[Unit] = []
         self.owner: list[int] = []
         self.headers: set[int] = set()
@@ -69,6 +86,30 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.units)
 
+    def _add(
+        self,
+        document: Document,
+        look: Callable[[str], Sequence[tuple[int, int]] | None] | None,
+    ) -> None:
+        """Add a document, or the stretches of it to look at."""
+        text = document.page_content
+        spans = look(text) if look is not None else None
+        if spans is None:
+            self.documents.append(document)
+            return
+        source, offset = str(document.metadata["source"]), int(document.metadata["start"])
+        at = 0
+        for start, end in [*spans, (len(text), len(text))]:
+            if start > at:
+                skipped = (len(self.documents), source, offset + at, offset + start)
+                self.passed_over.append(skipped)
+            if start < end:
+                where = {"start": offset + start, "end": offset + end}
+                self.documents.append(
+                    Document(page_content=text[start:end], metadata=document.metadata | where)
+                )
+            at = end
+
     @property
     def texts(self) -> list[Text]:
         """The documents for scoring."""
@@ -78,6 +119,18 @@ class Pieces:
         """Give the text of a unit."""
         span = self.units[unit]
         return self.documents[self.owner[unit]].page_content[span.start : span.end]
+
+    def outdated(self) -> list[int]:
+        """Give the units that a newer version of their document says anew (see `versions`)."""
+        said = [
+            (document.metadata, text.units)
+            for document, text in zip(self.documents, self._texts, strict=True)
+        ]
+        old = set(outdated(said))
+        if not old:
+            return []
+        firsts = list(accumulate((len(text.units) for text in self._texts), initial=0))
+        return [firsts[place] + unit for place, unit in sorted(old)]
 
     def may_stand(self, unit: int) -> bool:
         """Say whether a unit may be chosen: a header comes with what it is needed for only.

@@ -130,6 +130,14 @@ class Ranking:
         values = (1 - self._share) * own + self._share * np.maximum(passage, link)
         return scaled(values), self._found(weights, len(terms) - len(known))
 
+    def said(self, query: str) -> list[tuple[float, Ints]]:
+        """Give the words of the query that are found: each with its rarity and the units it is in."""
+        terms = list(dict.fromkeys(words(query)))
+        terms = [term for term in terms if term not in STOP_WORDS] or terms
+        known = sorted(set(self._vocabulary.find(terms).values()))
+        found = [(self._units.idf(number), self._units.holding(number)) for number in known]
+        return [(rarity, units) for rarity, units in found if len(units)]
+
     def _halves(self, weights: Mapping[int, float]) -> tuple[Floats, Floats]:
         """Score units by themselves and by their passages, each to 1."""
         titles = self._titles.score(weights)[self._title]
@@ -176,7 +184,8 @@ class Ranking:
     def _answering(self, own: Floats, query: str) -> Floats:
         """Raise the best units that hold the kind of thing that is asked for."""
         best = np.argsort(-own, kind="stable")[:_ANSWERS_READ]
-        holds = holds_answer(query, [self._flat[unit] for unit in best.tolist()])
+        units: list[int] = best.tolist()
+        holds = holds_answer(query, [self._flat[unit] for unit in units])
         raised = own.copy()
         raised[best[holds]] *= 1.0 + _ANSWERING
         return raised

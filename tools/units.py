@@ -25,10 +25,12 @@ _OPENING = re.compile(r"[{\[]\s*+(?:[\"{\[]|\Z)")  # of a JSON value that is mor
 _OPENINGS = 3  # places in a line where a JSON value is looked for
 _LETTER = re.compile(r"[^\W\d_]")
 _BULLET = re.compile(r"(?:[-*+•>#|$]|\(?\w{1,3}[.)]\s)")
-# A run of stops is matched from its first character only, so that a long run stays linear.
+# A run of stops is matched from its first character only, so that a long run stays linear. It is
+# looked back at after that character: a pattern that begins with a set is searched fast.
 _STOP = re.compile(
-    r"(?<![.!?…؟۔।॥])[.!?…؟۔।॥]++[\"'”’)\]»*_]*+(?=\s)"  # noqa: RUF001 - stops before a space
-    r"|(?<![。！？｡])[。！？｡]++[”’」』）]*+"  # noqa: RUF001 - Chinese and Japanese stops
+    r"[.!?…؟۔।॥。！？｡](?:"  # noqa: RUF001 - stops of many scripts
+    r"(?<=[.!?…؟۔।॥])(?<![.!?…؟۔।॥]{2})[.!?…؟۔।॥]*+[\"'”’)\]»*_]*+(?=\s)"  # noqa: RUF001 - before a space
+    r"|(?<=[。！？｡])(?<![。！？｡]{2})[。！？｡]*+[”’」』）]*+)"  # noqa: RUF001 - Chinese and Japanese
 )
 _CLAUSE = re.compile(r"[;:,，；、،](?:\s+|(?<=[，；、]))")  # noqa: RUF001 - clause marks
 _ABBREVIATIONS = frozenset(
@@ -111,25 +113,28 @@ def units(text: str) -> list[Unit]:
     if inside[:1] in ("{", "[", '"') and _is_json(inside):
         start = len(text) - len(text.lstrip())
         return [Unit(start, start + len(inside), "value")]
-    lines = [(m.start(), m.end()) for m in _LINES.finditer(text)]
-    reader = _JsonReader(text)
+    lines = [m.span() for m in _LINES.finditer(text)]
+    reader = _JsonReader(text) if "{" in text or "[" in text else None
+    rules = "|" in text and "-" in text
     block: list[tuple[int, int]] = []
     at = 0
     while at < len(lines):
         start, end = lines[at]
-        if block and text.count("\n", block[-1][1], start) > 1:
+        if block and start - block[-1][1] > 1 and text.count("\n", block[-1][1], start) > 1:
             _add_block(text, block, found)
             block = []
         line = text[start:end]
-        if not line.strip():
+        if line.isspace():
             _add_block(text, block, found)
             block = []
             at += 1
-        elif at + 1 < len(lines) and "|" in line and _is_rule(text[slice(*lines[at + 1])]):
+        elif (
+            rules and at + 1 < len(lines) and "|" in line and _is_rule(text[slice(*lines[at + 1])])
+        ):
             _add_block(text, block, found)
             block = []
             at = _add_table(text, lines, at, found)
-        elif (value_end := reader.value_at(start, end)) is not None:
+        elif reader is not None and (value_end := reader.value_at(start, end)) is not None:
             _add_block(text, block, found)
             block = []
             found.append(Unit(start, value_end, "value"))
@@ -191,6 +196,8 @@ class _JsonReader:
         own.
         """
         line = self._text[start:line_end]
+        if "{" not in line and "[" not in line:
+            return None
         at = start + len(line) - len(line.lstrip())
         inside = islice(_OPENING.finditer(self._text, at, line_end), _OPENINGS)
         places = [opening.start() for opening in inside]
@@ -383,6 +390,6 @@ def _join_bare_lines(text: str, found: list[Unit]) -> list[Unit]:
             joined[-1] = last._replace(end=unit.end)
         else:
             header = moved[unit.header] if unit.header >= 0 else -1
-            joined.append(unit._replace(header=header))
+            joined.append(unit if header == unit.header else unit._replace(header=header))
         moved.append(len(joined) - 1)
     return joined

@@ -13,6 +13,7 @@ _LOOKS_PYTHON = re.compile(
     r"^(?:(?:async )?def \w+\(.*|class \w+.*:|from [\w.]+ import \S.*|import [\w.]+)\s*$",
     re.MULTILINE,
 )
+_WORDS = ("def ", "class ", "import ")  # one of them is in whatever looks like Python
 _SUFFIX = re.compile(
     r".*\.(?:pyi?|[mc]?js|[jt]sx?|c|h|cc|cpp|cxx|hpp|java|go|rs|rb|php|cs|kt|swift|scala|lua|r|pl)",
     re.IGNORECASE,
@@ -36,7 +37,10 @@ class Code:
     def units(self, text: str, source: str) -> list[Unit] | None:
         """Split source code; see `Kind`."""
         named = _SUFFIX.fullmatch(source) is not None
-        if named or _LOOKS_PYTHON.search(text) is not None:
+        # Words are far cheaper to look for than a line's beginning.
+        if named or (
+            any(word in text for word in _WORDS) and _LOOKS_PYTHON.search(text) is not None
+        ):
             tree = _parsed(text)
             if tree is not None and tree.body:
                 return _Python(text).units(tree)

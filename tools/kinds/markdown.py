@@ -21,6 +21,8 @@ class Markdown:
 
     def units(self, text: str, source: str) -> list[Unit] | None:
         """Split as plain text and hang the units under their headings; see `Kind`."""
+        if "#" not in text:
+            return None
         headings = [m.span() for m in _HEADING.finditer(text) if _stands_alone(text, *m.span())]
         fewest = 1 if source.lower().endswith(_SUFFIXES) else _FEWEST
         if len(headings) < fewest:
