@@ -10,15 +10,21 @@ from shoestring.agents.route import Forecast, Means, Meter, Route
 from shoestring.agents.runs import current_ledger
 
 if TYPE_CHECKING:
-    from shoestring.agents.middleware import BudgetMiddleware, MisplacedMiddleware
+    from shoestring.agents.middleware import (
+        BudgetMiddleware,
+        ContextMiddleware,
+        MisplacedMiddleware,
+        Shares,
+    )
 
 # Imported when first asked for: planning does not load langchain's agents.
-_MIDDLEWARE = frozenset({"BudgetMiddleware", "MisplacedMiddleware"})
+_MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares"})
 
 __all__ = [
     "Affordable",
     "BudgetMiddleware",
     "Choice",
+    "ContextMiddleware",
     "Forecast",
     "Means",
     "Meter",
@@ -26,6 +32,7 @@ __all__ = [
     "Planner",
     "Policy",
     "Route",
+    "Shares",
     "Standing",
     "current_ledger",
     "short",

@@ -10,13 +10,13 @@ from shoestring.budget import Amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
     from shoestring.budget import Caps, Store
     from shoestring.models import Price, TokenCounter
+    from shoestring.tools.tiers import Tier
 
 FRAMING_SLACK = 8
 """Model tokens kept free beside a measured prompt: BPE merges across the seam of prompt and context."""
@@ -116,13 +116,13 @@ class Means:
         ledgers: Where the ledger named in the state is looked up.
         model: The chat model, not yet guarded; None where only free routes can run.
         meter: The model's token counter and price; None where there is no model.
-        embeddings: Lets trimming compare meanings; None compares words alone.
+        tiers: What trimming looks at beside words, cheapest first.
     """
 
     ledgers: Store
     model: BaseChatModel | None = None
     meter: Meter | None = None
-    embeddings: Embeddings | None = None
+    tiers: Sequence[Tier] = ()
 
 
 class Route(Protocol):

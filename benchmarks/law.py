@@ -2,11 +2,12 @@
 
     python benchmarks/law.py [--store memory|sqlite|URL] [--operations N] [--seed S]
 
-Random trees, up to five deep, of both kinds of children; reservations, extensions, dispatches,
-settlings (low, full, above the hold, late, again), releases, leases that end, closings, prices. After
-each operation a model of its own, sums over a table of calls from the leaves up, says what every
-ledger touched must show as spent, held, remaining and affordable, and what must have been refused,
-and how. The same seed is the same run.
+Random trees, up to five deep, of both kinds of children, some of which renew every minute;
+reservations, extensions, dispatches, settlings (low, full, above the hold, late, again, in a later
+window), releases, leases that end, closings, prices. After each operation a model of its own, sums
+over a table of calls from the leaves up, says what every ledger touched must show as spent, held and
+remaining, now and in earlier windows, and what must have been refused, and how. The same seed is the
+same run.
 """
 
 import argparse
@@ -43,17 +44,23 @@ OPERATIONS = {"memory": 1_000_000, "sqlite": 10_000}
 SEASON = 250
 DEPTH, WIDTH = 5, 12
 DIMENSIONS = ("tokens", "usd", "calls")
+# Those that renew do so every minute.
+WINDOW = 60
 Table = dict[str, int]
+# What is drawn in each window: spent and held, by all calls and by those for the answer.
+Drawn = dict[int, dict[str, list[int]]]
 
 
 class Model:
     """What the ledgers must show: a table of accounts and a table of calls, and nothing kept of sums."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self.window = int(now // WINDOW)
         self.accounts: list[dict[str, Any]] = []
         self.calls: list[dict[str, Any]] = []
         self.spent: list[Table] = []
         self.held: list[Table] = []
+        self.past: list[tuple[Table, Table]] = []
         self.answers: list[tuple[Table, Table]] = []
 
     def open(self, parent: int | None, caps: dict[str, int | None], **rest: object) -> None:
@@ -65,6 +72,9 @@ class Model:
                 "caps": caps,
                 "depth": depth,
                 "closed": False,
+                "reopens": None,
+                "renews": False,
+                "opened": self.window,
                 "breached": False,
                 "ratio": Fraction(1),
                 "kept": dict.fromkeys(DIMENSIONS, 0),
@@ -81,28 +91,46 @@ class Model:
     def add_up(self) -> None:
         """Sum up everything, from the leaves to the root."""
         count = len(self.accounts)
-        self.spent, self.held = ([dict.fromkeys(DIMENSIONS, 0) for _ in range(count)] for _ in "ab")
-        self.answers = [
-            (dict.fromkeys(DIMENSIONS, 0), dict.fromkeys(DIMENSIONS, 0)) for _ in range(count)
-        ]
+        drawn: list[Drawn] = [{} for _ in range(count)]
         for call in self.calls:
-            to = (self.held if call["open"] else self.spent)[call["at"]]
             units = call["bound"] if call["open"] else call["spent"]
+            which = int(call["open"])
+            table = _table(drawn[call["at"]], call["window"])
             for name in DIMENSIONS:
-                to[name] += units[name]
+                table[name][which] += units[name]
                 if call["answer"]:
-                    self.answers[call["at"]][call["open"]][name] += units[name]
+                    table[name][2 + which] += units[name]
+        self.spent, self.held, self.past, self.answers = [], [], [], []
         # Children stand behind their parents.
-        for at in reversed(range(1, count)):
+        for at in reversed(range(count)):
             account = self.accounts[at]
-            up = account["parent"]
-            for name in DIMENSIONS:
-                spent, held, cap = self.spent[at][name], self.held[at][name], account["caps"][name]
-                self.spent[up][name] += spent
-                keeps = account["aside"] and not account["closed"] and cap is not None
-                self.held[up][name] += max(cap - spent, held) if keeps else held
-                for which in (0, 1):
-                    self.answers[up][which][name] += self.answers[at][which][name]
+            before, now = ([[0] * 4 for _ in DIMENSIONS] for _ in "ab")
+            for window, table in drawn[at].items():
+                _add(before if account["renews"] and window < self.window else now, table)
+            self.spent.insert(0, _named(now, 0))
+            self.held.insert(0, _named(now, 1))
+            self.past.insert(0, (_named(before, 0), _named(before, 1)))
+            self.answers.insert(0, (_named(now, 2), _named(now, 3)))
+            if account["parent"] is not None:
+                self._draw_above(account, drawn[at], drawn[account["parent"]], now)
+
+    @staticmethod
+    def _draw_above(
+        account: dict[str, Any], here: Drawn, above: Drawn, now: list[list[int]]
+    ) -> None:
+        """Draw in the parent what is drawn here: what a set-aside caps, when it was opened."""
+        for index, name in enumerate(DIMENSIONS):
+            cap = account["caps"][name]
+            if account["aside"] and cap is not None:
+                spent, held, *answers = now[index]
+                keeps = held if account["closed"] else max(cap - spent, held)
+                totals = [(account["opened"], [spent, keeps, *answers])]
+            else:
+                totals = [(window, table[name]) for window, table in here.items()]
+            for window, total in totals:
+                into = _table(above, window)[name]
+                for which, units in enumerate(total):
+                    into[which] += units
 
     def kept(self, at: int, name: str, *, best: bool = False) -> int:
         """What work may not use there; at best, were every hold released."""
@@ -171,12 +199,37 @@ class Model:
             for name, cap in self.accounts[at]["caps"].items()
         )
 
-    def close(self, at: int) -> None:
-        """Close an account and all below."""
-        for below in range(len(self.accounts)):
-            if at in self.path(below):
-                self.accounts[below]["closed"] = True
+    def close(self, at: int, reopens: int | None = None) -> None:
+        """Close an account and all below, for good or until that one renews."""
+        for below, account in enumerate(self.accounts):
+            if at not in self.path(below):
+                continue
+            if not account["closed"]:
+                # What a set-aside had is given back.
+                account.update(closed=True, reopens=None if account["aside"] else reopens)
+            elif reopens is None:
+                account["reopens"] = None
         self.add_up()
+
+    def enter(self, now: float) -> int:
+        """Enter the window of now; return how many accounts that opens again."""
+        closed = sum(account["closed"] for account in self.accounts)
+        if int(now // WINDOW) > self.window:
+            self.window = int(now // WINDOW)
+            for at, account in enumerate(self.accounts):
+                if account["reopens"] is not None:
+                    above = self.accounts[account["parent"]] if at else {}
+                    # Parents stand before their children: what of them is closed now stays so.
+                    account["closed"] = above.get("closed", False)
+                    account["reopens"] = above.get("reopens")
+            self.add_up()
+        return closed - sum(account["closed"] for account in self.accounts)
+
+    def outlived(self, call: dict[str, Any]) -> bool:
+        """Whether a window that the call belongs to is over."""
+        return call["window"] < self.window and any(
+            self.accounts[above]["renews"] for above in self.path(call["at"])
+        )
 
     def know_price(self, at: int, price: int) -> None:
         """Keep reserves given in tokens in money, too."""
@@ -191,7 +244,9 @@ class Model:
         self.add_up()
         path = self.path(call["at"])
         allowed = call["bound"]
-        if not first and any(self.passed(above, held=True) for above in path):
+        if not first and (
+            self.outlived(call) or any(self.passed(above, held=True) for above in path)
+        ):
             allowed = earlier
         breach = any(actual[name] > allowed[name] for name in DIMENSIONS)
         if breach:
@@ -211,7 +266,7 @@ class Model:
         for above in path:
             account = self.accounts[above]
             if account["breached"] and not account["closed"] and self.passed(above, held=False):
-                self.close(above)
+                self.close(above, above if account["renews"] else None)
 
     def lapse(self, now: float) -> int:
         """Presume spent what nobody has spoken of for too long; return how many calls."""
@@ -229,15 +284,16 @@ class Season:
         self, store: Store, clock: list[float], dice: random.Random, seen: Counter[str]
     ) -> None:
         self.clock, self.dice, self.seen = clock, dice, seen
-        self.model = Model()
+        self.model = Model(clock[0])
         self.ledgers: list[Ledger] = []
         self.holds: list[Hold] = []
         caps = {"tokens": dice.randint(0, 3_000), "usd": dice.randint(0, 2_000), "calls": 120}
         kept: int | Amount = dice.choice((0, dice.randint(0, min(90, caps["tokens"]))))
         if kept and dice.random() < 0.5:
             kept = Amount(0, kept, min(5, caps["usd"]), 2)
-        self.ledgers.append(Ledger(_budget(caps, kept), store=store))
-        self.model.open(None, dict(caps))
+        renews = dice.random() < 0.3
+        self.ledgers.append(Ledger(_budget(caps, kept, renews=renews), store=store))
+        self.model.open(None, dict(caps), renews=renews)
         if isinstance(kept, Amount):
             keeps = {"tokens": kept.tokens, "usd": kept.nanodollars, "calls": kept.calls}
             self.model.accounts[0]["kept"] = keeps
@@ -277,6 +333,9 @@ class Season:
         assert (left.tokens, left.nanodollars, left.calls) == tuple(
             model.room(at, name) for name in DIMENSIONS
         )
+        past = model.past[at]
+        assert _units(ledger.past_spent) == past[0], (at, ledger.past_spent, past)
+        assert _units(ledger.past_held) == past[1], (at, ledger.past_held, past)
         account = model.accounts[at]
         for name, cap in account["caps"].items():
             # The law.
@@ -318,6 +377,7 @@ class Season:
         model.calls.append(
             {
                 "at": at,
+                "window": model.window,
                 "asked": asked,
                 "bound": bound,
                 "spent": dict.fromkeys(DIMENSIONS, 0),
@@ -391,6 +451,8 @@ class Season:
         spent = _amount(actual, dice)
         self.holds[number].settle(spent, basis="measured" if final else "estimated")
         call.update({"final": final, "as": spent})
+        if model.outlived(call):
+            kind += ", of an earlier window"
         breach = model.settle(call, actual)
         self.seen[kind] += 1
         self.seen["breaches"] += breach
@@ -425,20 +487,36 @@ class Season:
         call, more = model.calls[number], self.units()
         at = int(call["at"])
         bound = model.widened(at, more)
-        refusal = model.refusal(at, bound, work=not call["answer"])
+        late = "" if call["open"] else " late"
+        whole = {name: call["bound"][name] + bound[name] for name in DIMENSIONS}
+        held_again = {
+            "open": True,
+            "lapsed": False,
+            "due": self.clock[0] + call["lease"],
+            "spent": dict.fromkeys(DIMENSIONS, 0),
+        }
+        moves = model.outlived(call)
+        if moves and not model.accounts[at]["closed"]:
+            # Heard of again, whatever comes of it; then the whole of it asks for room now.
+            call.update(held_again)
+            model.calls.remove(call)
+            model.add_up()
+            refusal = model.refusal(at, whole, work=not call["answer"])
+            model.calls.insert(number, call)
+            model.add_up()
+        else:
+            refusal = model.refusal(at, bound, work=not call["answer"])
         try:
             self.holds[number].extend(_amount(more, self.dice))
         except BudgetError as error:
             return self.refused("extend", at, error, refusal)
         assert refusal is None
-        self.seen["extended" if call["open"] else "extended late"] += 1
+        self.seen[f"extended{late}{' into a later window' if moves else ''}"] += 1
         call.update(
-            open=True,
-            lapsed=False,
-            due=self.clock[0] + call["lease"],
-            spent=dict.fromkeys(DIMENSIONS, 0),
+            held_again,
+            window=model.window if moves else call["window"],
             asked={name: call["asked"][name] + more[name] for name in DIMENSIONS},
-            bound={name: call["bound"][name] + bound[name] for name in DIMENSIONS},
+            bound=whole,
         )
         model.add_up()
         return at
@@ -471,15 +549,17 @@ class Season:
         aside = not group and dice.random() < 0.5
         need = {name: (cap or 0) if aside else 0 for name, cap in caps.items()}
         refusal = model.refusal(at, need, work=True)
-        budget = None if group else _budget(caps, 0)
+        renews = not group and not aside and dice.random() < 0.4
+        budget = None if group else _budget(caps, 0, renews=renews)
         try:
             child = self.ledgers[at].child(budget, set_aside=aside)
         except BudgetError as error:
             return self.refused("child", at, error, refusal)
         assert refusal is None
-        self.seen["set aside" if aside else "grouped" if group else "capped"] += 1
+        kind = "set aside" if aside else "grouped" if group else "capped"
+        self.seen[kind + (", renewing" if renews else "")] += 1
         self.ledgers.append(child)
-        model.open(at, caps, aside=aside)
+        model.open(at, caps, aside=aside, renews=renews)
         model.add_up()
         return len(self.ledgers) - 1
 
@@ -487,6 +567,9 @@ class Season:
         """Let time pass, and leases end."""
         self.clock[0] += self.dice.choice((1, 10, 40))
         self.seen["waited"] += 1
+        window = self.model.window
+        self.seen["opened again"] += self.model.enter(self.clock[0])
+        self.seen["windows entered"] += self.model.window > window
         self.seen["leases ended"] += self.model.lapse(self.clock[0])
         return self.some()
 
@@ -505,10 +588,28 @@ class Season:
         for at, ledger in enumerate(self.ledgers):
             self.check(at)
             receipt = ledger.receipt
-            assert sum(line.spent.tokens for line in receipt.lines) == receipt.spent.tokens
+            lines = sum(line.spent.tokens for line in receipt.lines)
+            assert lines == receipt.spent.tokens + receipt.past_spent.tokens
         self.seen["closed by a breach"] += sum(
             account["breached"] and account["closed"] for account in self.model.accounts
         )
+
+
+def _table(drawn: Drawn, window: int) -> dict[str, list[int]]:
+    """What is drawn in that window."""
+    if window not in drawn:
+        drawn[window] = {name: [0] * 4 for name in DIMENSIONS}
+    return drawn[window]
+
+
+def _add(sums: list[list[int]], table: dict[str, list[int]]) -> None:
+    for total, name in zip(sums, DIMENSIONS, strict=True):
+        for which, units in enumerate(table[name]):
+            total[which] += units
+
+
+def _named(sums: list[list[int]], which: int) -> Table:
+    return {name: total[which] for name, total in zip(DIMENSIONS, sums, strict=True)}
 
 
 def _units(amount: Amount) -> Table:
@@ -520,13 +621,14 @@ def _amount(units: Table, dice: random.Random) -> Amount:
     return Amount(read, units["tokens"] - read, units["usd"], units["calls"])
 
 
-def _budget(caps: dict[str, int | None], kept: int | Amount) -> Budget:
+def _budget(caps: dict[str, int | None], kept: int | Amount, *, renews: bool) -> Budget:
     usd = caps["usd"]
     return Budget(
         tokens=caps["tokens"],
         usd=None if usd is None else f"{usd}e-9",
         calls=caps["calls"],
         answer_reserve=kept,
+        per="minute" if renews else None,
     )
 
 

@@ -3,11 +3,13 @@
     python benchmarks/ledger.py
 
 A pair is reserve and settle: in a file two transactions, in a Redis server two round trips; with
-dispatching() between them, three. The server is started on the loopback, if it is installed.
+dispatching() between them, three. The server is started on the loopback, if it is installed; its
+clients are processes of their own, or threads of a few, each with a connection of its own.
 The baseline of the same run is the bare arithmetic under one lock: what checking and adding cost at least.
 """
 
 import multiprocessing
+import pickle
 import shutil
 import statistics
 import subprocess
@@ -15,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -23,7 +26,9 @@ from shoestring.budget import Amount, Budget, Ledger, RedisStore, SQLiteStore, S
 
 PAIRS, RUNS = 20_000, 7
 FILE_PAIRS, PROCESSES, DEPTH = 1_000, 8, 3
-SERVER_PAIRS, CLIENTS, PORT = 4_000, 16, 7_391
+SERVER_PAIRS, PORT = 8_000, 7_391
+# Of a server: 16, as processes with so many threads each.
+CLIENTS = (16, 1), (2, 8)
 BOUND, ACTUAL = Amount(800, 200, 1_000, 1), Amount(780, 90, 900, 1)
 PLENTY = Budget(tokens=10**12, usd=10**6, calls=10**9)
 
@@ -59,23 +64,31 @@ def ledger_pair(ledger: Ledger, *, dispatching: bool = True) -> Callable[[], Non
     return pair
 
 
-def work(ledger: Ledger, pairs: int, start: Barrier, end: Barrier) -> None:
+def work(ledger: Ledger, threads: int, pairs: int, start: Barrier, end: Barrier) -> None:
     """Make pairs in a process of its own, each run between two barriers."""
-    pair = ledger_pair(ledger, dispatching=False)
-    for _ in range(RUNS):
-        start.wait()
+    # Unpickled anew, each has a store and a connection of its own.
+    copies = [ledger, *(pickle.loads(pickle.dumps(ledger)) for _ in range(threads - 1))]
+
+    def many(copy: Ledger) -> None:
+        pair = ledger_pair(copy, dispatching=False)
         for _ in range(pairs):
             pair()
-        end.wait()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(RUNS):
+            start.wait()
+            list(pool.map(many, copies))
+            end.wait()
 
 
-def shared_rate(ledger: Ledger, processes: int, pairs: int) -> float:
-    """Return the median of pairs a second, of all processes on one ledger together."""
+def shared_rate(ledger: Ledger, processes: int, pairs: int, threads: int = 1) -> float:
+    """Return the median of pairs a second, of all processes and threads on one ledger together."""
     context = multiprocessing.get_context("spawn")
     start, end = context.Barrier(processes + 1), context.Barrier(processes + 1)
-    each = pairs // processes
+    each = pairs // processes // threads
     workers = [
-        context.Process(target=work, args=(ledger, each, start, end)) for _ in range(processes)
+        context.Process(target=work, args=(ledger, threads, each, start, end))
+        for _ in range(processes)
     ]
     for worker in workers:
         worker.start()
@@ -84,20 +97,22 @@ def shared_rate(ledger: Ledger, processes: int, pairs: int) -> float:
         start.wait()
         began = time.perf_counter()
         end.wait()
-        found.append(each * processes / (time.perf_counter() - began))
+        found.append(each * processes * threads / (time.perf_counter() - began))
     for worker in workers:
         worker.join()
     return statistics.median(found)
 
 
-def durable_rates(store: Store, processes: int, pairs: int) -> None:
+def durable_rates(store: Store, pairs: int, *clients: tuple[int, int]) -> None:
     """Print the rates of a store that processes share."""
     ledger = tree(DEPTH, store)
     for words, dispatching in (("alone", False), ("with dispatching", True)):
         alone = rate(ledger_pair(ledger, dispatching=dispatching), FILE_PAIRS)
         print(f"  {words:<24} {alone:>8,.0f} pairs/s")
-    words = f"{processes} processes, in total"
-    print(f"  {words:<24} {shared_rate(ledger, processes, pairs):>8,.0f} pairs/s")
+    for processes, threads in clients:
+        words = f"{processes} processes{f' x {threads} threads' if threads > 1 else ''}"
+        total = shared_rate(ledger, processes, pairs, threads)
+        print(f"  {words:<24} {total:>8,.0f} pairs/s in total")
 
 
 @contextmanager
@@ -143,14 +158,14 @@ def main() -> None:
         for durability in ("normal", "full"):
             store = SQLiteStore(Path(folder) / f"{durability}.db", durability=durability)
             print(f"SQLite, synchronous={durability}, depth {DEPTH}:")
-            durable_rates(store, PROCESSES, FILE_PAIRS)
+            durable_rates(store, FILE_PAIRS, (PROCESSES, 1))
             store.close()
         print(f"Redis on the loopback, depth {DEPTH}:")
         if shutil.which("redis-server") is None:
             print("  redis-server is not installed")
             return
         with redis_server(folder) as url:
-            durable_rates(RedisStore(url), CLIENTS, SERVER_PAIRS)
+            durable_rates(RedisStore(url), SERVER_PAIRS, *CLIENTS)
 
 
 if __name__ == "__main__":

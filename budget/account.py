@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Purpose = Literal["work", "answer"]
 
+# A bound that was a tenth of the truth is no estimate but a mistake, of the bound or of the report: to
+# widen further would let one absurd figure end all work in the tree.
+_WIDEST = 10
 _NO_CAPS = Caps()
 _NONE_KEPT = (0, 0, 0)
 
@@ -184,18 +187,18 @@ class Account(Sums):
                 (
                     gate.tokens is not None
                     and tokens
-                    and at.spent_in + at.spent_out + at.held_in + at.held_out + kept[0] + tokens
-                    > gate.tokens
+                    and at.spent_in + at.spent_out + at.held_in + at.held_out
+                    > gate.tokens - kept[0] - tokens
                 )
                 or (
                     gate.money is not None
                     and money
-                    and at.spent_money + at.held_money + kept[1] + money > gate.money
+                    and at.spent_money + at.held_money > gate.money - kept[1] - money
                 )
                 or (
                     gate.calls is not None
                     and calls
-                    and at.spent_calls + at.held_calls + kept[2] + calls > gate.calls
+                    and at.spent_calls + at.held_calls > gate.calls - kept[2] - calls
                 )
             ):
                 return False
@@ -451,7 +454,7 @@ class Account(Sums):
         for by, start in ((actual.tokens, asked.tokens), (actual.nanodollars, asked.nanodollars)):
             # From nothing there is no ratio: the breach stands on the receipt alone.
             if by > start > 0:
-                self.widen(by, start)
+                self.widen(min(by, start * _WIDEST), start)
 
     def widen(self, by: int, start: int) -> None:
         """Remember, here and above, that a call asked for `start` units and cost `by`."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from shoestring.budget.errors import BudgetBusy, BudgetError, not_portable
-from shoestring.budget.listening import Listeners, Told, tell
+from shoestring.budget.listening import Listeners, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,8 @@ class Atomic:
         "_inside",
         "_later",
         "_lock",
+        "_outbox",
         "_pid",
-        "_reached",
         "_torn",
         "_woken",
         "listeners",
@@ -53,7 +53,7 @@ class Atomic:
         self._later: list[Callable[[], object]] = []
         # In order; each stays until it has been woken for certain.
         self._woken: dict[Waiter, None] = {}
-        self._reached: list[Told] = []
+        self._outbox = Outbox()
         self._pid = os.getpid()
 
     def run(self, operation: Callable[[float, *Ts], T], *args: *Ts) -> T:
@@ -81,12 +81,13 @@ class Atomic:
         # Before the lock: in a forked process nobody may be left to let it go.
         if os.getpid() != self._pid:
             raise not_portable("used in a forked process")
-        reached: list[Told] | None = None
+        # Not a finaliser in the middle of another.
+        outermost = False
         try:
             with self._lock:
                 if self._inside:
                     return self._interrupt(operation, *args)
-                self._inside = True
+                self._inside = outermost = True
                 try:
                     if self._torn:
                         self._make_whole()
@@ -102,8 +103,6 @@ class Atomic:
                     raise
                 finally:
                     self._inside = False
-                    if self._reached:
-                        reached, self._reached = self._reached, []
         finally:
             if self._woken or self._later:
                 try:
@@ -112,8 +111,8 @@ class Atomic:
                     # Whatever came in between: who is not woken now may wait for nothing.
                     self._follow_up()
                     raise
-            if reached:
-                tell(reached)
+            if outermost:
+                self._outbox.deliver()
 
     def _turn(self, now: float) -> None:
         """Enter the windows that have begun by `now`."""

@@ -22,7 +22,8 @@ class Budget:
     Args:
         tokens: Model tokens, read and written together.
         usd: US dollars (a float is taken as it prints); rounded down to whole nanodollars.
-        calls: Requests to models.
+        calls: Requests to models, and runs of tools where they are counted: under `BudgetMiddleware`
+            each run is one, under `guard` as many as the tool's `cost` says.
         seconds: Active time.
         answer_reserve: What only a call made for the answer may use. An int means so many tokens,
             one call, and the price of those tokens; 0 keeps nothing back.

@@ -54,7 +54,7 @@ class Detached:
             budget: Its budget as text.
             set_aside: Whether that was moved into a hold on its parent.
             state: Its figures as text.
-            sums: Its sums, where they do not stand in the text.
+            sums: Its sums; None where they stand in the text.
             known: Whether it was not discarded.
         """
         try:
@@ -63,8 +63,10 @@ class Detached:
                 id, name, load_budget(budget), 0.0, parent=parent, set_aside=set_aside
             )
             account.key, account.saved = key, None
-            account.load(state)
-            if sums is not None:
+            if sums is None:
+                account.load(state)
+            else:
+                account.load_rest(state)
                 put_sums(account, sums)
         except (ValueError, TypeError, KeyError) as error:
             raise self._damaged() from error

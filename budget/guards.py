@@ -10,10 +10,10 @@ needs to know nothing of the law: it checks inequalities, and adds.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from shoestring.budget.account import Account
 
@@ -23,6 +23,8 @@ EXACT = 2**50
 _DIGIT = 16
 _MASK = (1 << _DIGIT) - 1
 _SIGN = 1 << (_DIGIT - 1)
+# Of so many sums of a step, what stands for them is kept for the next.
+_REMEMBERED = 500
 
 
 class Unfollowed(Exception):  # noqa: N818  no fault: the step is run on plain integers instead
@@ -104,25 +106,40 @@ class NotedSum:
 
 
 class Guards:
-    """The sums of the accounts of one step, and what it relies on of them."""
+    """The sums of the accounts of one step, and what it relies on of them; then those of the next."""
 
-    __slots__ = ("_armed", "_form", "_most")
+    __slots__ = ("_armed", "_most", "_noted", "_place")
 
     def __init__(self) -> None:
         # The accounts, with the forms of their sums.
         self._armed: list[tuple[Account, list[int]]] = []
-        self._form = 1
+        self._place = 0
         self._most: dict[int, int] = {}
+        # What stood for the sums of earlier steps, by place and count: making it anew takes long.
+        self._noted: dict[tuple[int, int], tuple[list[int], list[NotedSum]]] = {}
+
+    def begin(self) -> None:
+        """Forget the accounts, and what was relied on."""
+        self._armed.clear()
+        self._place = 0
+        self._most.clear()
 
     def arm(self, account: Account, sums: list[int]) -> None:
         """Put noted sums in the place of those integers, which are the account's."""
-        forms = [self._form << place * _DIGIT for place in range(len(sums))]
-        self._form <<= len(sums) * _DIGIT
+        where = self._place, len(sums)
+        forms, noted = self._noted.get(where) or self._new(*where)
+        for one, value in zip(noted, sums, strict=True):
+            one.value = value
+        self._place += len(sums)
         self._armed.append((account, forms))
-        noted: list[Any] = [
-            NotedSum(form, 0, value, self._most) for form, value in zip(forms, sums, strict=True)
-        ]
-        put_sums(account, noted)
+        put_sums(account, cast("list[int]", noted))
+
+    def _new(self, place: int, count: int) -> tuple[list[int], list[NotedSum]]:
+        forms = [1 << where * _DIGIT for where in range(place, place + count)]
+        found = forms, [NotedSum(form, 0, 0, self._most) for form in forms]
+        if place < _REMEMBERED:
+            self._noted[place, count] = found
+        return found
 
     def disarm(self) -> list[tuple[list[int], list[int]]]:
         """Put the integers back; return each account's, and what they have changed by.
@@ -140,22 +157,29 @@ class Guards:
                 changes = [one.added for one in noted]
             except AttributeError:  # an integer that somebody has set
                 raise Unfollowed from None
-            if max(*values, *changes) > EXACT or min(*values, *changes) < -EXACT:
+            if (
+                max(values) > EXACT
+                or max(changes) > EXACT
+                or min(values) < -EXACT
+                or min(changes) < -EXACT
+            ):
                 raise Unfollowed
             put_sums(account, values)
             found.append((values, changes))
         return found
 
-    def rows(self) -> list[list[int]]:
-        """Return the guards: the most that may be, and the sums added up, counted from 1.
+    def rows(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the guards: the most that may be, and the sums added up, counted from 1.
 
         A sum that is subtracted is negative.
         """
-        return [[most, *_variables(form)] for form, most in self._most.items()]
+        for form, most in self._most.items():
+            yield most, variables(form)
 
 
 @lru_cache(maxsize=1024)
-def _variables(form: int) -> tuple[int, ...]:
+def variables(form: int) -> tuple[int, ...]:
+    """Return which sums a form adds up, counted from 1; negative is subtracted."""
     found: list[int] = []
     place = 1
     while form:
@@ -186,16 +210,18 @@ def put_sums(account: Account, sums: Iterable[int]) -> None:
     Raises:
         ValueError: If they are too few or too many.
     """
-    a, b, c, d, e, f, g, h, *rest = sums
-    account.restore((a, b, c, d, e, f, g, h))
+    figures = tuple(sums)
+    account.restore(figures[:8])  # type: ignore[arg-type]  # too few are a ValueError
+    rest = figures[8:]
     if account.window is not None:
-        a, b, c, d, e, f, g, h, *rest = rest
-        account.window.past.restore((a, b, c, d, e, f, g, h))
-        a, b, c, d, *rest = rest
+        account.window.past.restore(rest[:8])  # type: ignore[arg-type]  # as above
+        a, b, c, d = rest[8:12]
         account.window.own = (a, b, c, d)
+        rest = rest[12:]
     if account.reserve is not None:
         price, money, *_ = account.reserve.state()
-        a, b, c, d, e, f, *rest = rest
+        a, b, c, d, e, f = rest[:6]
         account.reserve.restore(price, money, (a, b, c), (d, e, f))
+        rest = rest[6:]
     if rest:
         raise ValueError("more figures than an account has")

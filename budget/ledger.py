@@ -342,7 +342,8 @@ remain. Raise Budget(tokens=…), or ask for less.
 
         The call-back runs after the step, outside all locks, in the thread that made it, whichever
         handle that used. It lives in this process with the store, and does not pickle. What it raises
-        is logged ("shoestring.budget"), and disturbs nothing.
+        is logged ("shoestring.budget"), and disturbs nothing. What an interrupt (Ctrl-C) breaks off is
+        called again, once, after the next step of that thread.
 
         Args:
             callback: Takes a `Spending`.

@@ -46,8 +46,16 @@ class Spending:
     limit: Decimal | int
 
 
-# Whom to tell what.
-Told = tuple["Callable[[Spending], object]", Spending]
+@dataclass(slots=True, eq=False)
+class _Call:
+    """Whom to tell what, and of which share it tells; by the thread whose step has reached it."""
+
+    callback: Callable[[Spending], object]
+    what: Spending
+    account: Account
+    mark: tuple[int, float]
+    thread: int
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,25 +109,73 @@ class Listeners:
         with self._lock:
             self.heard = {key: ears for key, ears in self.heard.items() if key != ledger}
 
-    def notice(self, account: Account) -> Iterator[Told]:
+    def notice(self, account: Account) -> Iterator[_Call]:
         """Note in the accounts which shares are reached, here and above; yield what to tell."""
+        me = threading.get_ident()
         for above in account.path:
             spent = (above.spent_in + above.spent_out, above.spent_money, above.spent_calls)
             told = above.told
             for ear in self.heard.get(above.id, ()):
                 for index, share, least in ear.marks:
-                    if spent[index] >= least and (index, share) not in told:
-                        above.told |= {(index, share)}
-                        yield ear.callback, _spending(above, index, share, spent[index])
+                    mark = index, share
+                    if spent[index] >= least and mark not in told:
+                        what = _spending(above, index, share, spent[index])
+                        yield _Call(ear.callback, what, above, mark, me)
+                        # Only now: what an interrupt leaves unsaid is not to count as said.
+                        above.told |= {mark}
 
 
-def tell(reached: Iterable[Told]) -> None:
-    """Call back, when the step is over."""
-    for callback, what in reached:
+class Outbox:
+    """What the steps of a tree have to tell when they are over, each in its own thread.
+
+    What an interrupt (Ctrl-C) leaves untold, or breaks off, is told after the next step of that thread:
+    once more, if it had begun, and not again.
+    """
+
+    __slots__ = ("_calls", "_delivering")
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._delivering: set[int] = set()
+
+    def add(self, calls: Iterable[_Call]) -> None:
+        """Take what a step has to tell."""
+        # As they come: what an interrupt lets through is in.
+        self._calls += calls
+
+    def revise(self) -> None:
+        """Drop what was to tell of a step of this thread that was undone."""
+        if self._calls:
+            me = threading.get_ident()
+            for call in tuple(self._calls):
+                if call.thread == me and call.mark not in call.account.told:
+                    self._calls.remove(call)
+
+    def deliver(self) -> None:
+        """Call back; no lock is held, and the step is over."""
+        if not self._calls:
+            return
+        me = threading.get_ident()
+        if me in self._delivering:
+            # A step within a call-back: its own are told after it.
+            return
         try:
-            callback(what)
+            self._delivering.add(me)
+            while mine := [call for call in tuple(self._calls) if call.thread == me]:
+                self._deliver(mine[0])
+        finally:
+            self._delivering.discard(me)
+
+    def _deliver(self, call: _Call) -> None:
+        if call.begun:
+            self._calls.remove(call)
+        call.begun = True
+        try:
+            call.callback(call.what)
         except Exception:  # noqa: BLE001  it is theirs, and logged
-            _log.exception("a call-back of on_spend failed for ledger %.60r", what.name)
+            _log.exception("a call-back of on_spend failed for ledger %.60r", call.what.name)
+        if call in self._calls:
+            self._calls.remove(call)
 
 
 def _marks(caps: Caps, at: Iterable[float]) -> Iterable[tuple[int, float, int]]:

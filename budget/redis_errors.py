@@ -31,6 +31,10 @@ _AWAY = (
     "it does not answer ({text}): see that it runs and can be reached; "
     "what is held stays held, and work goes on when it is back"
 )
+_NOT_TRUSTED = (
+    "its TLS certificate is not to be trusted ({text}): give the URL by a name that it is for, and "
+    "name the file of its authority's certificate there: ?ssl_ca_certs=/path/ca.pem"
+)
 _DAMAGED = (
     "keys under the prefix hold what makes no sense: keep a copy, restore an earlier one, "
     "or choose another prefix"
@@ -39,15 +43,18 @@ _DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of trouble: redis-py's names for it, or how the server's words begin."""
+    """A kind of trouble: redis-py's names for it, how the server's words begin, or what is in them."""
 
     names: frozenset[str]
     words: tuple[str, ...]
     error: type[errors.StoreError]
     cure: str
     passes: bool = False
+    part: str | None = None
 
     def fits(self, error: Exception) -> bool:
+        if self.part is not None and self.part in str(error):
+            return True
         # By name, so that nobody needs redis-py to read this.
         named = {kind.__name__ for kind in type(error).__mro__}
         return not self.names.isdisjoint(named) or str(error).startswith(self.words)
@@ -60,8 +67,9 @@ def _kind(
     *,
     words: tuple[str, ...] = (),
     passes: bool = False,
+    part: str | None = None,
 ) -> _Kind:
-    return _Kind(frozenset(names.split()), words, error, cure, passes)
+    return _Kind(frozenset(names.split()), words, error, cure, passes, part)
 
 
 # The first that fits tells; what passes may be gone at another try.
@@ -72,6 +80,7 @@ _KINDS = (
         _NOT_PERMITTED,
         words=("NOPERM", "ERR ACL failure"),
     ),
+    _kind("", errors.StoreUnavailable, _NOT_TRUSTED, part="certificate verify failed"),
     _kind("OutOfMemoryError", errors.StoreFull, _FULL),
     _kind("ReadOnlyError", errors.StoreReadOnly, _REPLICA),
     _kind("", errors.StoreReadOnly, _NO_WRITES, words=("MISCONF", "NOREPLICAS")),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shoestring.budget.rows import dump_budget
@@ -13,7 +15,13 @@ if TYPE_CHECKING:
 
     from shoestring.budget.account import Account
 
-encode = json.JSONEncoder(separators=(",", ":")).encode
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+_DOUBLE = 8
+# Up to here doubles are exact: more than a script ever writes.
+_DOUBLES = 2**53
+# What sums begin with that are text; no double of an integer does, its highest byte first.
+_TEXT = frozenset(bytes([byte]) for byte in b"-0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class AccountRow:
 
     Attributes:
         up: The key of its parent; None in a root.
-        state: Its figures but for the sums, as `StoredAccount.load` takes them.
+        state: Its figures but for the sums, as `StoredAccount.load_rest` takes them.
         sums: Those, as `guards.put_sums` takes them.
     """
 
@@ -80,10 +88,42 @@ def read_rows(reply: Sequence[Any]) -> Rows:
 def _account(row: Sequence[Any]) -> AccountRow:
     _, up, meta, state, sums = row
     id_, name, budget, set_aside = json.loads(meta)
-    figures = tuple(int(figure) for figure in sums.split(b","))
     return AccountRow(
-        int(up) if up else None, id_, name, budget, set_aside, state.decode(), figures
+        int(up) if up else None, id_, name, budget, set_aside, state.decode(), read_sums(sums)
     )
+
+
+def read_sums(written: bytes) -> tuple[int, ...]:
+    """Return sums as a server has them.
+
+    Raises:
+        ValueError, TypeError: If they make no sense.
+    """
+    if written[:1] in _TEXT:
+        return tuple(int(figure) for figure in written.split(b","))
+    if not written or len(written) % _DOUBLE:
+        raise ValueError("neither packed nor text")
+    figures = _doubles(len(written) // _DOUBLE).unpack(written)
+    if not all(figure.is_integer() for figure in figures):
+        raise ValueError("sums are integers")
+    return tuple(map(int, figures))
+
+
+def write_sums(sums: Sequence[int]) -> bytes:
+    """Return sums as a server has them: as doubles, or as text if they are beyond those."""
+    if max(sums) > _DOUBLES or min(sums) < -_DOUBLES:
+        return ",".join(map(str, sums)).encode()
+    return pack(sums)
+
+
+def pack(figures: Sequence[int]) -> bytes:
+    """Return figures as the doubles of a script, one behind the other."""
+    return _doubles(len(figures)).pack(*figures)
+
+
+@lru_cache(maxsize=64)
+def _doubles(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}d")
 
 
 def _place(member: bytes) -> tuple[int, int]:

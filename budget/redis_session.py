@@ -6,19 +6,21 @@ import json
 import os
 import time
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shoestring.budget import errors
-from shoestring.budget.guards import Unfollowed
+from shoestring.budget import errors, owner
+from shoestring.budget.guards import Guards, Unfollowed
 from shoestring.budget.redis_errors import check_schema, check_server, damaged, passes, told
 from shoestring.budget.redis_rows import Rows, encode, read_rows
-from shoestring.budget.redis_script import DISCARD, HELLO, PLACES, SCHEMA, STEP
+from shoestring.budget.redis_script import DISCARD, HELLO, KEEP, LAST, PLACES, SCHEMA, TELL
 from shoestring.budget.redis_work import Again, Asked, RedisWork
 from shoestring.budget.session import Place, Session, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from shoestring.budget.redis_commit import Arg, Commit
     from shoestring.budget.redis_wire import Wire
     from shoestring.budget.stored import StoredTree
     from shoestring.budget.timeline import ServerClock, Timeline
@@ -57,6 +59,9 @@ class RedisSession(Session):
         # Who commits, and how often it has.
         self._id = uuid.uuid4().hex
         self._nonce = 0
+        self._owner = owner.myself()
+        # Of the step under way.
+        self._guards = Guards()
 
     # Steps.
 
@@ -114,36 +119,67 @@ class RedisSession(Session):
         claim: bool,
     ) -> bool:
         """Try once; return whether to try again at once. The result comes into `done`."""
-        work = RedisWork(tree, self._timeline, asked, self._fetch)
+        work = RedisWork(
+            tree, self._timeline, asked, self._fetch, guards=self._guards, owner=self._owner
+        )
+        try:
+            return self._attempt(work, run, asked, done, claim=claim)
+        finally:
+            if not work.kept:
+                try:
+                    work.undo()
+                except BaseException:
+                    # Once more: half of it put back would be taken for what stands in the store.
+                    work.undo()
+                    raise
+
+    def _attempt(
+        self,
+        work: RedisWork,
+        run: Callable[[Work], T],
+        asked: Asked,
+        done: list[T],
+        *,
+        claim: bool,
+    ) -> bool:
+        nonce, again = self._nonce, True
         try:
             result = run(work)
-            request = work.commit()
-            if request is None:
+            commit = work.commit()
+            if commit is None:
+                work.kept = True
+            else:
+                again = self._answered(work, self._keep(commit, claim=claim), asked)
+            if work.kept:
                 done.append(result)
-                return False
-            reply = self._commit(request, claim=claim)
         except (Again, Unfollowed, TypeError) as error:
-            work.undo()
             if not isinstance(error, Again):
                 if asked.plain:
                     raise
                 asked.plain = True
-            return True
-        except BaseException:
-            work.undo()
+        except errors.BudgetError:
             raise
-        return self._answered(work, reply, asked, done, result)
+        except BaseException:
+            # Broken off (Ctrl-C), perhaps between the server's keeping it and our hearing of it.
+            if nonce != self._nonce:
+                self._recover(work)
+            raise
+        return again
 
-    def _answered(
-        self, work: RedisWork, reply: list[Any], asked: Asked, done: list[T], result: T
-    ) -> bool:
+    def _recover(self, work: RedisWork) -> None:
+        """Ask whether the last commit was kept, and take note if it was."""
+        with suppress(errors.StoreError, *self._wire.errors):
+            self._open()
+            found = self._wire.run(LAST, self._id)
+            if found and found[0] == b"%d" % self._nonce:
+                work.done(int(found[1]), int(found[2]))
+
+    def _answered(self, work: RedisWork, reply: list[Any], asked: Asked) -> bool:
         """Take note of what became of a commit; return whether to try again at once."""
         status = reply[0]
         if status == b"done":
             work.done(int(reply[3]), int(reply[4]))
-            done.append(result)
             return False
-        work.undo()
         if status == b"taken":
             raise errors.taken(work.new_id)
         if status == b"gone":
@@ -153,12 +189,9 @@ class RedisSession(Session):
                 f"{self._name}: the answer to a step was lost, and the server does not know of it "
                 f"any more: it may have been kept or not"
             )
-        asked.plain = False
-        if status == b"stale":
-            asked.rows = self._rows(reply)
-            return True
-        asked.rows = None
-        return False
+        asked.plain, asked.fetch, asked.rows = False, True, None
+        # Or it is claimed by another.
+        return bool(status == b"stale")
 
     # Looking.
 
@@ -192,27 +225,46 @@ class RedisSession(Session):
         except (ValueError, TypeError) as error:
             raise self.damaged() from error
 
-    def _commit(self, request: dict[str, Any], *, claim: bool) -> list[Any]:
+    def _keep(self, commit: Commit, *, claim: bool) -> list[Any]:
+        """Return what became of a commit, though the connection may be lost in between."""
         if self._read_only:
             raise errors.StoreReadOnly(
                 f"{self._name} were opened to be looked at: "
                 f"spend through RedisStore(url), without read_only=True"
             )
         self._nonce += 1
-        return self._ask({**request, "session": self._id, "nonce": self._nonce, "claim": claim})
+        how = "c" if claim else ""
+
+        def again() -> tuple[Arg, ...]:
+            return commit.args(self._id, self._nonce, how + "a")
+
+        return self._timed(KEEP, commit.args(self._id, self._nonce, how), again)
 
     def _ask(self, request: dict[str, Any]) -> list[Any]:
-        """Return what the script answers, though the connection may be lost in between."""
-        request.setdefault("now", self._timeline.now())
+        """Return how things stand, of all that is asked for."""
+        args = (encode({**request, "now": self._timeline.now()}),)
+        return self._timed(TELL, args, lambda: args)
+
+    def _timed(
+        self, script: str, args: Sequence[Arg], again: Callable[[], Sequence[Arg]]
+    ) -> list[Any]:
+        """Return what a script answers: how it went, the server's time, of which note is taken, and more.
+
+        Args:
+            script: The script.
+            args: What it is given.
+            again: What it is given instead, where an answer may have been lost.
+        """
+
+        def lost() -> None:
+            nonlocal args
+            args = again()
 
         def ask() -> list[Any]:
             asked = time.monotonic()
-            reply = self._wire.run(STEP, encode(request))
+            reply = self._wire.run(script, *args)
             self._clock.heard(int(reply[1]) + int(reply[2]) / 1e6, asked)
             return reply
-
-        def lost() -> None:
-            request["again"] = True
 
         return self._patiently(ask, lost)
 
@@ -240,9 +292,6 @@ class RedisSession(Session):
 
     def _open(self) -> None:
         """Connect to a server that may be used, if that is not done."""
-        if self._pid != os.getpid():
-            # After a fork that Python does not know of.
-            self.after_fork(child=True)
         if self._wire.ready:
             return
         self._wire.open()
@@ -277,3 +326,10 @@ class RedisSession(Session):
             # Closed here alone: its process is another's.
             self.close()
             self._id, self._nonce = uuid.uuid4().hex, 0
+            self._owner = owner.myself()
+
+    def _alone(self, run: Callable[[], T]) -> T:
+        if self._pid != os.getpid():
+            # After a fork that Python does not know of.
+            self.after_fork(child=True)
+        return super()._alone(run)

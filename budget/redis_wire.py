@@ -55,7 +55,7 @@ class Wire:
         self.ready = False
         self._connection.disconnect()
 
-    def ask(self, *command: str | int) -> Any:  # noqa: ANN401  an answer comes in any shape
+    def ask(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  an answer comes in any shape
         """Return what the server answers to a command.
 
         Raises:
@@ -70,7 +70,7 @@ class Wire:
                 self.close()
             raise
 
-    def run(self, script: str, *args: str) -> list[Any]:
+    def run(self, script: str, *args: str | bytes | int) -> list[Any]:
         """Return what a script answers; it is loaded where the server does not know it."""
         try:
             answer: list[Any] = self.ask("EVALSHA", _sha(script), 1, self._prefix, *args)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from shoestring.budget import owner
 from shoestring.budget.errors import not_found
 from shoestring.budget.guards import Guards, put_sums, sums_of
+from shoestring.budget.loading import Loading
 from shoestring.budget.loops import REMEMBERED
+from shoestring.budget.owner import gone as ended
 from shoestring.budget.record import NOTHING, Origin, Record
-from shoestring.budget.redis_rows import dump_meta, encode
+from shoestring.budget.redis_commit import Commit, account_args, guard_args, new_args
+from shoestring.budget.redis_rows import encode
 from shoestring.budget.rows import (
     StoredAccount,
     StoredRecord,
     dump_note,
     labels,
-    load_budget,
-    load_note,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from shoestring.budget.account import Account
     from shoestring.budget.receipt import ReceiptLine
+    from shoestring.budget.redis_commit import Arg
     from shoestring.budget.redis_rows import AccountRow, Rows
     from shoestring.budget.stored import StoredTree
     from shoestring.budget.timeline import Timeline
@@ -78,11 +79,11 @@ class Asked:
         return Again()
 
 
-class RedisWork:
+class RedisWork(Loading):
     """What one try of a step has loaded, and what it wants kept.
 
     It starts from what this process saw last. What is granted there says what it relied on
-    (`sums`), and the server keeps it if that holds; so most steps take one round trip, and clients
+    (`guards`), and the server keeps it if that holds; so most steps take one round trip, and clients
     that share a ledger do not get in each other's way. What is refused, or changes nothing, is
     looked at again with rows fetched for it: a refusal is never out of date.
     """
@@ -93,29 +94,32 @@ class RedisWork:
         timeline: Timeline,
         asked: Asked,
         fetch: Callable[[dict[str, Any]], Rows],
+        *,
+        guards: Guards,
+        owner: str,
     ) -> None:
-        self._tree = tree
+        super().__init__(tree)
         self._timeline = timeline
         self._asked = asked
         self._fetch = fetch
         self._root = 0
-        self._now = timeline.now()
-        # The accounts with their sums as they were before.
-        self._accounts: dict[int, StoredAccount] = {}
+        # When the step is; what plants a tree is no step of it.
+        self._now: float | None = None
+        # The sums of the accounts as they were before.
         self._before: dict[int, list[int]] = {}
-        self._guards: Guards | None = None
+        guards.begin()
+        self._guards = guards
+        self._owner = owner
         # The hold that is asked about, or else the request that is to become one.
         self._subject: StoredRecord | None = None
         self._asking: StoredRecord | None = None
-        self._records: dict[int, StoredRecord] = {}
         self._dropped: list[StoredRecord] = []
         self._added: list[tuple[StoredAccount, StoredRecord | str]] = []
         self._new: StoredAccount | None = None
         self._counts: dict[tuple[int, str], int] = {}
         self._cleared: dict[int, None] = {}
-        # What is to be kept of accounts and entries, and their texts once it is.
-        self._account_rows: list[list[Any]] = []
-        self._entry_rows: list[list[Any]] = []
+        # Whether it was kept, and the texts of accounts and entries then.
+        self.kept = False
         self._texts: list[tuple[StoredAccount | StoredRecord, str]] = []
 
     # Loading.
@@ -139,9 +143,8 @@ class RedisWork:
         if asked.rows is None and (asked.plain or asked.fetch):
             asked.rows = self._fetch(asked.request(self._root))
         rows = asked.rows
-        self._now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
-        if not asked.plain:
-            self._guards = Guards()
+        now = self._timeline.now() if rows is None else self._timeline.now(rows.seen)
+        self._now = now
         for account in path:
             row = None if rows is None else rows.accounts.get(account.key)
             if row is None and rows is not None:
@@ -149,19 +152,23 @@ class RedisWork:
             self._know(account, row)
         if record is not None:
             self._take_up(record, path[0].key)
-        return self._now
+        return now
 
     def _know(self, account: StoredAccount, row: AccountRow | None) -> None:
         """Take an account into the step, as it is told or as it was last seen."""
         if row is not None:
-            self._load(account, row.state)
+            if row.state != account.saved:
+                # Broken off in between, it is not known any more.
+                account.saved = None
             try:
+                account.load_rest(row.state)
                 put_sums(account, row.sums)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise self._tree.damaged() from error
-        self._accounts[account.key] = account
+        # Noted before they are replaced: an interrupt in between must still find them.
         self._before[account.key] = sums = sums_of(account)
-        if self._guards is not None:
+        self._accounts[account.key] = account
+        if not self._asked.plain:
             self._guards.arm(account, sums)
 
     def _take_up(self, record: StoredRecord, key: int) -> None:
@@ -193,12 +200,6 @@ class RedisWork:
         # Growing in a later window alone moves it in time.
         return other.at == record.at or bool(record.origin.account.renewing)
 
-    def _load(self, thing: StoredAccount | StoredRecord, text: str) -> None:
-        try:
-            thing.load(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-
     def account(self, key: int) -> StoredAccount:
         """Return the account of that key, with all above it."""
         known = self._accounts.get(key)
@@ -212,13 +213,7 @@ class RedisWork:
             asked.paths[key] = None
             raise asked.again()
         parent = None if row.up is None else self.account(row.up)
-        try:
-            account = self._tree.loaded(
-                row.id, row.name, load_budget(row.budget), parent, set_aside=row.set_aside
-            )
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        account.key = key
+        account = self._built(key, row.id, row.name, row.budget, parent, set_aside=row.set_aside)
         self._know(account, row)
         return account
 
@@ -243,7 +238,7 @@ class RedisWork:
             raise asked.again()
         for (key, seq), text in asked.rows.entries.items():
             if key == account.key:
-                yield seq, self._record(key, seq, text) or self._note(text)
+                yield seq, self._record(seq, key, text) or self._note(text)
 
     def _top(self, account: StoredAccount) -> int:
         """Return the account from which on those below were asked for, or else this one."""
@@ -266,14 +261,14 @@ class RedisWork:
             asked.entries[place] = None
             raise asked.again()
         text = asked.rows.entries.get(place)
-        return None if text is None else self._record(*place, text)
+        return None if text is None else self._record(seq, account.key, text)
 
     def overdue(self, now: float) -> Iterator[StoredRecord]:
         """Yield the open holds whose leases have ended; without rows, the server will object."""
         rows = self._asked.rows
         if rows is not None:
             for (key, seq), text in sorted(rows.entries.items(), key=lambda entry: entry[0][1]):
-                record = self._record(key, seq, text)
+                record = self._record(seq, key, text)
                 if record is not None and record.open and record.deadline <= now:
                     yield record
 
@@ -283,15 +278,15 @@ class RedisWork:
         if asked.rows is None or not asked.owners:
             asked.owners = True
             raise asked.again()
-        owners, me = asked.rows.owners, owner.myself()
-        gone = {name for name in set(owners.values()) if name != me and owner.gone(name)}
+        owners = asked.rows.owners
+        gone = {name for name in set(owners.values()) if name != self._owner and ended(name)}
         places = [place for place, name in owners.items() if name in gone]
         if not asked.entries.keys() >= set(places):
             asked.entries.update(dict.fromkeys(places))
             raise asked.again()
         for key, seq in sorted(places, key=lambda place: place[1]):
             text = asked.rows.entries.get((key, seq))
-            record = None if text is None else self._record(key, seq, text)
+            record = None if text is None else self._record(seq, key, text)
             if record is None:
                 raise self._tree.damaged()
             # One whose lease has ended as well was charged for that.
@@ -309,29 +304,6 @@ class RedisWork:
             asked.counts[which] = None
             raise asked.again()
         return asked.rows.counts[which]
-
-    def _record(self, key: int, seq: int, text: str) -> StoredRecord | None:
-        known = self._records.get(seq)
-        if known is not None:
-            return known
-        try:
-            who = labels(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        if who is None:
-            return None
-        node, route, purpose, what = who
-        record = StoredRecord(Origin(self.account(key), node, route, purpose), what, NOTHING, 0.0)
-        record.seq = seq
-        self._load(record, text)
-        self._records[seq] = record
-        return record
-
-    def _note(self, text: str) -> ReceiptLine:
-        try:
-            return load_note(text)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
 
     # Writing.
 
@@ -363,54 +335,78 @@ class RedisWork:
         self._new = account
 
     def save(self, now: float, seq: int, *, refused: bool) -> None:
-        """Put together what has changed, and what that relies on."""
+        """Take note that the step is over; where it ends in a refusal, only once that is certain."""
         _ = now, seq
         asked = self._asked
         if refused and not asked.plain:
             # To be seen with rows fetched for it, and then with figures that can be told.
             asked.fetch, asked.plain = True, asked.rows is not None
             raise Again
-        self._save_accounts()
-        self._save_entries()
-        changed = any(row[2] or row[4] for row in self._account_rows) or self._counts
-        if not (changed or self._entry_rows or self._new):
-            self._account_rows.clear()
-            if asked.rows is None and not self._final():
-                raise asked.again()
 
-    def _save_accounts(self) -> None:
-        moved = None if self._guards is None else self._guards.disarm()
+    def commit(self) -> Commit | None:
+        """Return what has changed, and what that relies on; None if nothing has."""
+        asked = self._asked
+        accounts, changed = self._account_args()
+        entries = self._entry_args()
+        if changed or entries or self._new or self._counts:
+            how = ("s" if asked.rows is not None else "") + ("w" if asked.plain else "")
+            guards = guard_args(self._guards)
+            now = self._timeline.now() if self._now is None else self._now
+            return Commit(self._root, now, how, self._rare(), guards, accounts, entries)
+        if asked.rows is None and not self._final():
+            raise asked.again()
+        return None
+
+    def _account_args(self) -> tuple[list[Arg], bool]:
+        moved = None if self._asked.plain else self._guards.disarm()
+        args: list[Arg] = []
+        changed = False
         for index, (key, account) in enumerate(self._accounts.items()):
-            if moved is None:
-                was, sums = self._before[key], sums_of(account)
-                of_sums: list[Any] = [_written(was), sums != was and _written(sums)]
-            else:
-                sums, changes = moved[index]
-                of_sums = [len(sums), any(changes) and changes]
-            text = _without_sums(account, sums)
-            changed = text != account.saved and text
-            self._account_rows.append([key, account.saved, changed, *of_sums])
-            self._texts.append((account, text))
+            rest = account.dump_rest()
+            own, moves = account_args(
+                account, rest, self._before[key], None if moved is None else moved[index]
+            )
+            args += own
+            changed = changed or moves
+            self._texts.append((account, rest))
+        return args, changed
 
-    def _save_entries(self) -> None:
-        me = owner.myself()
+    def _entry_args(self) -> list[Arg]:
+        me = self._owner
+        args: list[Arg] = []
         for record in self._records.values():
             text = record.dump()
             if text != record.saved:
                 key = cast("StoredAccount", record.origin.account).key
-                deadline = record.open and record.deadline
-                self._entry_rows.append([key, record.seq, record.saved, text, deadline, me])
+                deadline = repr(record.deadline) if record.open else ""
+                args += (key, record.seq, record.saved or "", text, deadline, me)
                 self._texts.append((record, text))
         for record in self._dropped:
             key = cast("StoredAccount", record.origin.account).key
-            self._entry_rows.append([key, record.seq, record.saved, False, False, me])
+            args += (key, record.seq, record.saved or "", "", "", me)
         for account, entry in self._added:
             if isinstance(entry, StoredRecord):
-                text, deadline = entry.dump(), entry.deadline
+                text, deadline = entry.dump(), repr(entry.deadline)
                 self._texts.append((entry, text))
             else:
-                text, deadline = entry, False
-            self._entry_rows.append([account.key, 0, False, text, deadline, me])
+                text, deadline = entry, ""
+            args += (account.key, 0, "", text, deadline, me)
+        return args
+
+    def _rare(self) -> str:
+        """Return what few steps want kept."""
+        rare: dict[str, Any] = {}
+        if self._new is not None:
+            rare["new"] = new_args(self._new)
+        if self._cleared:
+            rare["clear"] = list(self._cleared)
+        rows = self._asked.rows
+        if self._counts and rows is not None:
+            rare["counts"] = [
+                (key, call, key not in self._cleared and rows.counts[key, call], n, REMEMBERED)
+                for (key, call), n in self._counts.items()
+            ]
+        return encode(rare) if rare else ""
 
     def _final(self) -> bool:
         """Whether the request that is asked about can never change again."""
@@ -418,43 +414,6 @@ class RedisWork:
         if record is None or record.open:
             return False
         return record.outcome is None or record.outcome[1] == "measured"
-
-    def commit(self) -> dict[str, Any] | None:
-        """Return what the script is asked to keep, and to tell if it does not; None if nothing."""
-        if not (self._account_rows or self._entry_rows or self._new):
-            return None
-        asked = self._asked
-        commit: dict[str, Any] = {
-            "accounts": self._account_rows,
-            "guards": [] if self._guards is None else self._guards.rows(),
-            "entries": self._entry_rows,
-            "swept": asked.rows is not None,
-            "whole": asked.plain,
-        }
-        if self._new is not None:
-            commit["new"] = self._new_row(self._new)
-        if self._cleared:
-            commit["clear"] = list(self._cleared)
-        if self._counts and asked.rows is not None:
-            commit["counts"] = [
-                (
-                    key,
-                    call,
-                    key not in self._cleared and asked.rows.counts[key, call],
-                    n,
-                    REMEMBERED,
-                )
-                for (key, call), n in self._counts.items()
-            ]
-        return {"now": self._now, **asked.request(self._root), "commit": commit}
-
-    @staticmethod
-    def _new_row(account: StoredAccount) -> list[str]:
-        parent = cast("StoredAccount | None", account.parent)
-        up = "" if parent is None else str(parent.key)
-        sums = sums_of(account)
-        state = _without_sums(account, sums)
-        return [encode(account.id), up, dump_meta(account), state, _written(sums)]
 
     @property
     def new_id(self) -> str:
@@ -476,29 +435,16 @@ class RedisWork:
             if isinstance(entry, StoredRecord):
                 entry.seq = seq + offset
         if self._new is not None:
-            new = self._new
-            new.key, new.saved = key, _without_sums(new, sums_of(new))
+            self._new.key, self._new.saved = key, self._new.dump_rest()
+        self.kept = True
 
     def undo(self) -> None:
-        """Put back into memory what was known before."""
-        things: list[StoredAccount | StoredRecord] = [*self._accounts.values()]
-        for thing in (*things, *self._records.values(), *self._dropped):
-            text, thing.saved = thing.saved, None
-            if text is not None:
-                thing.load(text)
+        """Put back into memory what was known before; half done, it can be done again."""
         for key, sums in self._before.items():
-            put_sums(self._accounts[key], sums)
+            if account := self._accounts.get(key):
+                account.recall_rest()
+                put_sums(account, sums)
+        for record in (*self._records.values(), *self._dropped):
+            record.recall()
         if self._asking is not None:
             self._asking.seq = 0
-
-
-def _without_sums(account: StoredAccount, sums: list[int]) -> str:
-    """Return an account's figures as text, with nought for those sums, which it has."""
-    put_sums(account, [0] * len(sums))
-    text = account.dump()
-    put_sums(account, sums)
-    return text
-
-
-def _written(sums: list[int]) -> str:
-    return ",".join(map(str, sums))

@@ -18,7 +18,7 @@ from shoestring.budget.record import NOTHING, Record
 if TYPE_CHECKING:
     from shoestring.budget.record import Origin
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().decode
 # The kinds of entries: what a hold becomes, and a note.
 _REQUEST, _NOTE = 0, 1
@@ -53,19 +53,41 @@ class StoredAccount(Account):
     def dump(self) -> str:
         """Return its figures as text."""
         reserve = self.reserve
-        figures = [
-            *self.figures(),
-            self.widen_by,
-            self.widen_from,
-            self.breached,
-            self.closed,
-            self.clock.state(),
-            None if reserve is None else reserve.state(),
-            self.opened,
-            self.reopens_with,
-            None if self.window is None else self.window.state(),
-            sorted(self.told),
-        ]
+        return self._text(
+            [
+                *self.figures(),
+                self.widen_by,
+                self.widen_from,
+                self.breached,
+                self.closed,
+                self.clock.state(),
+                None if reserve is None else reserve.state(),
+                self.opened,
+                self.reopens_with,
+                None if self.window is None else self.window.state(),
+                sorted(self.told),
+            ]
+        )
+
+    def dump_rest(self) -> str:
+        """Return those figures as text that are no sums (`guards.sums_of`)."""
+        reserve = self.reserve
+        return self._text(
+            [
+                self.widen_by,
+                self.widen_from,
+                self.breached,
+                self.closed,
+                self.clock.state(),
+                None if reserve is None else reserve.state()[:2],
+                self.opened,
+                self.reopens_with,
+                None if self.window is None else self.window.start,
+                sorted(self.told),
+            ]
+        )
+
+    def _text(self, figures: list[Any]) -> str:
         if figures != self._written[0]:
             self._written = figures, _encode(figures)
         return self._written[1]
@@ -103,6 +125,40 @@ class StoredAccount(Account):
             price, money, spent, held = reserve
             self.reserve.restore(price, money, tuple(spent), tuple(held))
         self.saved = text
+
+    def load_rest(self, text: str) -> None:
+        """Take those figures from text that are no sums."""
+        if text != self.saved:
+            self._take_rest(text)
+            self.saved = text
+
+    def recall_rest(self) -> None:
+        """Take them from what is known to stand in the store, whatever they were changed to."""
+        if self.saved is not None:
+            self._take_rest(self.saved)
+
+    def _take_rest(self, text: str) -> None:
+        (
+            self.widen_by,
+            self.widen_from,
+            self.breached,
+            self.closed,
+            clock,
+            reserve,
+            self.opened,
+            self.reopens_with,
+            start,
+            told,
+        ) = _decode(text)
+        self.clock.restore(*clock)
+        self.told = frozenset((index, share) for index, share in told)
+        if self.window is not None:
+            _, past, own = self.window.state()
+            self.window.restore(start, past, own)
+        if self.reserve is not None:
+            _, _, spent, held = self.reserve.state()
+            price, money = reserve
+            self.reserve.restore(price, money, spent, held)
 
 
 class StoredRecord(Record):
@@ -142,8 +198,16 @@ class StoredRecord(Record):
 
     def load(self, text: str) -> None:
         """Take what may have changed from text."""
-        if text == self.saved:
-            return
+        if text != self.saved:
+            self._take(text)
+            self.saved = text
+
+    def recall(self) -> None:
+        """Take it from what is known to stand in the store, whatever it was changed to."""
+        if self.saved is not None:
+            self._take(self.saved)
+
+    def _take(self, text: str) -> None:
         (
             *_,
             asked,
@@ -160,7 +224,6 @@ class StoredRecord(Record):
         self.asked = Amount(*asked)
         self.bound = Amount(*bound)
         self.outcome = None if outcome is None else (Amount(*outcome[0]), outcome[1], outcome[2])
-        self.saved = text
 
     def forget(self) -> None:
         """Become released: the store has it no more."""

@@ -165,10 +165,12 @@ class SQLiteSession(Session):
             result = step(db)
             db.execute("COMMIT")
         except BaseException as error:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            if undo is not None:
-                undo()
+            # An interrupt may come just behind the commit.
+            if db.in_transaction or isinstance(error, sqlite3.Error):
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+                if undo is not None:
+                    undo()
             if isinstance(error, sqlite3.Error):
                 raise self._told(error) from error
             raise

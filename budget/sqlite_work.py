@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shoestring.budget import owner
 from shoestring.budget.errors import not_found, taken
+from shoestring.budget.loading import Loading
 from shoestring.budget.loops import REMEMBERED
-from shoestring.budget.record import NOTHING, Origin, Record
+from shoestring.budget.record import Origin, Record
 from shoestring.budget.rows import (
     StoredAccount,
     StoredRecord,
     dump_budget,
     dump_note,
-    labels,
-    load_budget,
-    load_note,
 )
 
 if TYPE_CHECKING:
@@ -33,30 +31,25 @@ _Row = tuple[int, str, int | None, str, str | None, int, str]
 _ENTRIES = "SELECT seq, ledger, state FROM entry"
 
 
-class SQLiteWork:
+class SQLiteWork(Loading):
     """What one step has loaded in an open transaction, and writes back."""
 
     __slots__ = (
-        "_accounts",
         "_before",
         "_db",
         "_key",
         "_now",
-        "_records",
         "_seq",
         "_timeline",
-        "_tree",
     )
 
     def __init__(self, db: sqlite3.Connection, tree: StoredTree, timeline: Timeline) -> None:
+        super().__init__(tree)
         self._db = db
         self._timeline = timeline
-        self._tree = tree
         self._key = 0
         self._seq = 0
         self._now = timeline.now()
-        self._accounts: dict[int, StoredAccount] = {}
-        self._records: dict[int, StoredRecord] = {}
         self._before: list[tuple[StoredAccount | StoredRecord, str | None]] = []
 
     # Loading.
@@ -86,7 +79,7 @@ class SQLiteWork:
         ):
             found += 1
             seen = max(seen, at)
-            self._load(accounts[key], state)
+            self._figures(accounts[key], state)
             if key == self._key:
                 self._seq = seq
                 self._tree.go_on(seq)
@@ -104,9 +97,9 @@ class SQLiteWork:
                 self._records[record.seq] = record
         return seen
 
-    def _load(self, thing: StoredAccount | StoredRecord, text: str) -> None:
+    def _figures(self, account: StoredAccount, text: str) -> None:
         try:
-            thing.load(text)
+            account.load(text)
         except (ValueError, TypeError) as error:
             raise self._tree.damaged() from error
 
@@ -118,7 +111,7 @@ class SQLiteWork:
         row = self._db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE key = ?", (key,)).fetchone()  # noqa: S608  a constant
         if row is None:
             raise self._tree.damaged()
-        return self._built(row, None if row[2] is None else self.account(row[2]))
+        return self._loaded(row, None if row[2] is None else self.account(row[2]))
 
     def children(self, parent: StoredAccount) -> Iterator[StoredAccount]:
         """Yield the accounts right below one."""
@@ -127,18 +120,12 @@ class SQLiteWork:
             (parent.key,),
         ).fetchall()
         for row in rows:
-            yield self._accounts.get(row[0]) or self._built(row, parent)
+            yield self._accounts.get(row[0]) or self._loaded(row, parent)
 
-    def _built(self, row: _Row, parent: StoredAccount | None) -> StoredAccount:
+    def _loaded(self, row: _Row, parent: StoredAccount | None) -> StoredAccount:
         key, id_, _, name, budget, set_aside, state = row
-        try:
-            account = self._tree.loaded(
-                id_, name, load_budget(budget), parent, set_aside=bool(set_aside)
-            )
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        account.key = key
-        self._load(account, state)
+        account = self._built(key, id_, name, budget, parent, set_aside=bool(set_aside))
+        self._figures(account, state)
         self._accounts[key] = account
         return account
 
@@ -180,30 +167,6 @@ class SQLiteWork:
             if record is None:
                 raise self._tree.damaged()
             yield record
-
-    def _record(self, seq: int, ledger: int, state: str) -> StoredRecord | None:
-        known = self._records.get(seq)
-        if known is not None:
-            return known
-        try:
-            who = labels(state)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
-        if who is None:
-            return None
-        node, route, purpose, what = who
-        origin = Origin(self.account(ledger), node, route, purpose)
-        record = StoredRecord(origin, what, NOTHING, 0.0)
-        record.seq = seq
-        self._load(record, state)
-        self._records[seq] = record
-        return record
-
-    def _note(self, state: str) -> ReceiptLine:
-        try:
-            return load_note(state)
-        except (ValueError, TypeError) as error:
-            raise self._tree.damaged() from error
 
     def count(self, account: StoredAccount, call: str) -> int:
         """Return how often a tool call was made; 0 where that is not remembered."""

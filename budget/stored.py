@@ -15,7 +15,6 @@ from shoestring.budget.errors import (
     not_found,
 )
 from shoestring.budget.hold import Hold
-from shoestring.budget.listening import tell
 from shoestring.budget.record import Origin, Record
 from shoestring.budget.rows import (
     StoredAccount,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from shoestring.budget.account import Account
     from shoestring.budget.budget import Budget
-    from shoestring.budget.listening import Listeners, Told
+    from shoestring.budget.listening import Listeners
     from shoestring.budget.receipt import ReceiptLine
     from shoestring.budget.session import Session
     from shoestring.budget.timeline import Timeline
@@ -147,9 +146,10 @@ class StoredTree(Tree):
         # What is no method of the tree (`view`) changes nothing.
         looks = getattr(operation, "__self__", None) is not self
 
-        def step(work: Work) -> tuple[T | None, BudgetError | None, list[Told]]:
+        def step(work: Work) -> tuple[T | None, BudgetError | None]:
             self._work = work
-            self._reached = []
+            # Of a try that was not kept.
+            self._outbox.revise()
             try:
                 now = work.begin(subject, looks=looks)
                 try:
@@ -166,10 +166,10 @@ class StoredTree(Tree):
                 work.save(now, self._seq, refused=error is not None)
             finally:
                 self._work = None
-            return result, error, self._reached
+            return result, error
 
-        result, error, reached = self._transact(step)
-        tell(reached)
+        result, error = self._transact(step)
+        self._outbox.deliver()
         if error is not None:
             raise error
         return cast("T", result)

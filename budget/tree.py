@@ -101,6 +101,7 @@ class Tree(Atomic):
         self._leases.add(record, self._open)
 
     def _mend(self, now: float) -> None:
+        self._outbox.revise()
         accounts = tuple(self.root.subtree())
         found = recount(accounts)
         leases = Leases()
@@ -120,7 +121,7 @@ class Tree(Atomic):
         self._waiting = len(waiting)
         for account in accounts:
             if self.listeners.heard:
-                self._reached += self.listeners.notice(account)
+                self._outbox.add(self.listeners.notice(account))
             if account.breached:
                 self._close_passed(now, account)
             if account.closed is not None:
@@ -358,7 +359,7 @@ class Tree(Atomic):
         if remark is not detail:
             self._widen(account, record.asked, actual)
         if self.listeners.heard:
-            self._reached += self.listeners.notice(account)
+            self._outbox.add(self.listeners.notice(account))
         # The root knows of every breach: what a sibling's has left too little room for closes, too.
         if account.path[-1].breached:
             self._close_passed(now, account)

@@ -49,6 +49,7 @@ def trim(
         int | None, typer.Option(help="Cases a set, chosen by the hash of their ids.")
     ] = None,
     fill: Annotated[Fill, typer.Option(help="As for `shoestring trim`.")] = "budget",
+    tiers: Annotated[str, typer.Option(help="As for `shoestring trim`.")] = "",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the rows to this file.")
     ] = None,
@@ -56,6 +57,7 @@ def trim(
     """Measure which evidence survives trimming, beside whole passages by BM25."""
     from shoestring.evals.cases import choose, read_cases
     from shoestring.evals.trimming import Room, measure, methods
+    from shoestring.tools.tiers import tiers_named
 
     if limit is not None and limit < 1:
         raise BadInput(f"--limit must be 1 or more, not {limit}")
@@ -63,7 +65,7 @@ def trim(
         raise BadInput(f"--json: {json_file} cannot be written: no such folder, or a folder itself")
     rooms = [Room.parse(budget) for budget in budgets.split(",")]
     names = _names(suite, sets, split)
-    measured = methods(fill)
+    measured = methods(fill, tiers_named(tiers))
     rows: list[Row] = []
     with counting("Measuring", "sets") as progress:
         for done, name in enumerate(names):

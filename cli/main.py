@@ -13,6 +13,7 @@ from shoestring.cli.errors import OneLineErrors
 from shoestring.cli.eval import eval_app
 from shoestring.cli.ledger import ledger
 from shoestring.cli.trim import trim
+from shoestring.cli.tune import tune
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(trim)
+app.command()(tune)
 app.command()(ledger)
 app.command()(doctor)
 app.add_typer(eval_app, name="eval")

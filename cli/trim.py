@@ -31,11 +31,22 @@ def trim(
     fill: Annotated[
         Fill, typer.Option(help="relevant stops where relevance ends, budget uses the room.")
     ] = "relevant",
+    tiers: Annotated[
+        str,
+        typer.Option(
+            help="Look again by meaning: static, bi-encoder or cross-encoder:MODEL, with commas."
+        ),
+    ] = "",
+    ranker: Annotated[
+        Path | None, typer.Option(help="A file that `shoestring tune` has written.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Trim a text to what tells most about a question, within a number of tokens."""
     from langchain_core.documents import Document
 
+    from shoestring.tools.ranker import Ranker
+    from shoestring.tools.tiers import tiers_named
     from shoestring.tools.trim import trim as trim_documents
 
     if tokens < 0:
@@ -46,7 +57,15 @@ def trim(
     document = Document(text, metadata={"source": name})
     # Bytes of the command line that are no UTF-8 come as lone surrogates.
     asked = query.encode(errors="replace").decode()
-    _write(trim_documents([document], asked, tokens, fill=fill), as_json=as_json)
+    kept = trim_documents(
+        [document],
+        asked,
+        tokens,
+        fill=fill,
+        tiers=tiers_named(tiers),
+        ranker=Ranker.load(ranker) if ranker else None,
+    )
+    _write(kept, as_json=as_json)
 
 
 def _read(file: str) -> tuple[str, str]:
@@ -97,7 +116,7 @@ def _write(trimmed: Trimmed, *, as_json: bool) -> None:
         kept, dropped = len(trimmed.documents), len(trimmed.dropped)
         typer.echo(
             f"{trimmed.tokens:,} of {trimmed.limit:,} tokens; "
-            f"kept {kept:,} of {kept + dropped:,} pieces; relevance {trimmed.score:.2f}",
+            f"kept {kept:,} of {kept + dropped:,} pieces; best chance {trimmed.score:.2f}",
             err=True,
         )
     if output:

@@ -5,6 +5,7 @@ from shoestring.evals.cases import BrokenCases, Case, Passage, choose, read_case
 from shoestring.evals.intervals import interval
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
 from shoestring.evals.trimming import Room, Row, measure, methods
+from shoestring.evals.tuning import TooFewCases, Tuned, tune
 
 __all__ = [
     "BrokenCases",
@@ -12,6 +13,8 @@ __all__ = [
     "Passage",
     "Room",
     "Row",
+    "TooFewCases",
+    "Tuned",
     "answer_oracle",
     "answer_recall",
     "best_passages",
@@ -22,4 +25,5 @@ __all__ = [
     "measure",
     "methods",
     "read_cases",
+    "tune",
 ]

@@ -20,9 +20,8 @@ from shoestring.tools.render import render
 from shoestring.tools.trim import Fill, trim
 
 if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
-
     from shoestring.evals.cases import Case
+    from shoestring.tools.tiers import Tier
 
 __all__ = ["Method", "Room", "Row", "measure", "methods"]
 
@@ -88,15 +87,13 @@ class Row:
     """Their median."""
 
 
-def methods(fill: Fill, embeddings: Embeddings | None = None) -> dict[str, Method]:
+def methods(fill: Fill, tiers: Sequence[Tier] = ()) -> dict[str, Method]:
     """Give what is measured, by name: the trimmer and the baseline."""
 
     def trimmed(
         documents: Sequence[Document], query: str, tokens: int, count: Count
     ) -> Sequence[Document]:
-        return trim(
-            documents, query, tokens, count=count, fill=fill, embeddings=embeddings
-        ).documents
+        return trim(documents, query, tokens, count=count, fill=fill, tiers=tiers).documents
 
     return {"trim": trimmed, "bm25": best_passages}
 

@@ -21,7 +21,7 @@ from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
 from shoestring.models import counter_for, is_guarded, known_price, price_of
 from shoestring.models.providers import provider_of
-from shoestring.tools import Index, IndexRetriever
+from shoestring.tools import EmbeddingTier, Index, IndexRetriever
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from langgraph.types import Checkpointer
 
     from shoestring.models import Price
+    from shoestring.tools import Tier
 
 PASSAGES = 20
 """Passages retrieved for a question when documents are given: trimming chooses among them."""
@@ -44,6 +45,7 @@ def build_assistant(
     thread_budget: Budget | None = None,
     price: Price | None = None,
     embeddings: Embeddings | None = None,
+    tiers: Sequence[Tier] | None = None,
     planner: Planner | None = None,
     ledgers: Store | None = None,
     checkpointer: Checkpointer = None,
@@ -57,7 +59,8 @@ def build_assistant(
         budget: Caps of one question.
         thread_budget: Caps of all questions of one LangGraph thread together; None for none.
         price: What the model costs; None to look it up.
-        embeddings: Lets the index and the trimming compare meanings; None compares words alone.
+        embeddings: Lets the index compare meanings; None compares words alone.
+        tiers: What trimming looks at beside words, cheapest first; None for the embeddings, if any.
         planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
         ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own. Those
             of a run with a `BudgetContext` live in that account's store.
@@ -72,6 +75,8 @@ def build_assistant(
         TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
+    if tiers is None:
+        tiers = () if embeddings is None else (EmbeddingTier(embeddings),)
     assistant = _Assistant(
         budget=budget,
         thread_budget=thread_budget,
@@ -81,7 +86,7 @@ def build_assistant(
             ledgers=ledgers or MemoryStore(),
             model=model,
             meter=_meter(model, price, budget, thread_budget),
-            embeddings=embeddings,
+            tiers=tiers,
         ),
         retriever=documents
         if isinstance(documents, BaseRetriever)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoestring.graphs.prompts import join_pieces, passages
-from shoestring.tools.bm25 import stem
+from shoestring.tools.stems import stem
 from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 

@@ -169,7 +169,7 @@ class _Trimmer:
             room,
             count=meter.counter.count,
             render=render_sources,
-            embeddings=self.means.embeddings,
+            tiers=self.means.tiers,
         )
         ledger.note(
             "trim",

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from shoestring.models.limits import DEFAULT_MAX_OUTPUT
     from shoestring.models.load import UnknownModel, load_model
     from shoestring.models.local import LocalChatModel
+    from shoestring.models.measuring import message_counter
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
+    from shoestring.models.static_vectors import static_embeddings
     from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
     from shoestring.models.tripwire import UnguardedCall, refuse_unguarded
     from shoestring.models.vocabularies import VocabularyUnavailable
@@ -57,8 +59,10 @@ _HOMES = {
     "known_price": "prices",
     "load_model": "load",
     "local_embeddings": "embeddings",
+    "message_counter": "measuring",
     "price_of": "prices",
     "refuse_unguarded": "tripwire",
+    "static_embeddings": "static_vectors",
 }
 
 __all__ = [
@@ -87,8 +91,10 @@ __all__ = [
     "known_price",
     "load_model",
     "local_embeddings",
+    "message_counter",
     "price_of",
     "refuse_unguarded",
+    "static_embeddings",
 ]
 
 

@@ -7,17 +7,17 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages.ai import add_usage
-
 from shoestring.budget import Amount, BudgetBusy, BudgetError, BudgetExceeded
+from shoestring.models.answer import Answer
 from shoestring.models.boundless import added_by_provider
 from shoestring.models.counting import TokenCounter, counter_for
 from shoestring.models.limits import Limits, set_limit, take_limits
-from shoestring.models.prices import Price, UnknownPrice, price_of
+from shoestring.models.media import has_sound
+from shoestring.models.prices import Price, UnknownPrice, listed_name, price_named
 from shoestring.models.prompting import count_prompt, least_tokens
 from shoestring.models.refusals import never_connected, was_refused
-from shoestring.models.usage import answered_by, finished, measured, parts, token_usage, truncated
-from shoestring.models.watching import Watch, said
+from shoestring.models.usage import parts
+from shoestring.models.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.messages.ai import UsageMetadata
-    from langchain_core.outputs import ChatGeneration, ChatResult
 
     from shoestring.budget import Hold, Ledger
     from shoestring.models.providers import Provider
@@ -71,17 +70,12 @@ class Dispatch:
     price: Price | None = field(init=False)
     added: Amount = field(init=False)
     prompt: int = field(init=False)
+    sounds: int = field(init=False)
     limits: Limits = field(init=False)
     counter: TokenCounter = field(init=False)
     output: int = field(default=0, init=False)
-    watch: Watch | None = field(default=None, init=False)
-    passed: bool = field(default=False, init=False)
-    named: str = field(default="", init=False)
-    seen: UsageMetadata | None = field(default=None, init=False)
-    complete: bool = field(default=False, init=False)
-    answered: bool = field(default=False, init=False)
-    reported: bool = field(default=False, init=False)
-    garbled: bool = field(default=False, init=False)
+    answer: Answer = field(default_factory=Answer, init=False)
+    settled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Read the caller's limits out of the call and count its prompt.
@@ -95,7 +89,9 @@ class Dispatch:
         """
         names = self.model._get_ls_params(**self.arguments)  # noqa: SLF001 - LangChain's own hook
         self.name = names.get("ls_model_name") or type(self.model).__name__
-        self.price = self.terms.price or price_of(self.model, self.arguments)
+        self.price = self.terms.price or price_named(
+            self.model, self.arguments, names, sounds=has_sound(self.messages)
+        )
         if self.price is None and self.terms.ledger.remaining.nanodollars is not None:
             raise UnknownPrice(self.name)
         provider = self.terms.provider
@@ -116,11 +112,11 @@ class Dispatch:
         )
         self._refuse_hopeless()
         self.counter = self.terms.counter or counter_for(self.model, self.arguments.get("model"))
-        self.prompt = count_prompt(
+        self.prompt, self.sounds = count_prompt(
             self.messages,
             self.counter,
             provider=provider,
-            name=self.name,
+            name=listed_name(self.model, names),
             model=self.model,
             arguments=self.arguments,
         )
@@ -177,7 +173,7 @@ class Dispatch:
                 output=self.output,
                 seconds=hold.timeout,
             )
-            self.watch = Watch(self.output * self.limits.choices, self.counter)
+            self.answer.watch = Watch(self.output * self.limits.choices, self.counter)
             hold.dispatching()
             try:
                 yield self.model
@@ -185,56 +181,27 @@ class Dispatch:
                 self._settle_error(hold, error, handled)
                 raise
             # Where a provider may not say why an answer ended, a report that comes last is whole.
-            if self.reported and not self.passed and not self.terms.provider.says_end:
-                self.complete = True
-            self._settle(hold, _CUT if self.passed else _NO_USAGE)
+            passed = self.answer.passed
+            if self.answer.reported and not passed and not self.terms.provider.says_end:
+                self.answer.complete = True
+            self._settle(hold, _CUT if passed else _NO_USAGE)
 
-    def saw(self, generation: ChatGeneration) -> None:
-        """Take note of one chunk of a stream; marks it where the answer was cut at its limit.
+    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> Mapping[str, Any]:
+        """Take note of one event of LangChain's streaming protocol; returns what to pass on.
 
-        `passed` says afterwards that the stream wrote more than its limit and is to be closed.
+        The last one settles: who reads the stream asks for no more after it.
         """
-        # Of a stream that is parsed to a schema, OpenAI's integration reports only beside it.
-        told = token_usage((generation.generation_info or {}).get("token_usage"))
-        self.saw_usage(getattr(generation.message, "usage_metadata", None) or told)
-        self.passed = self.watch is not None and self.watch.passed(said(generation.message))
-        report = _mark(generation, cut=self.passed)
-        self.named = answered_by(report) or self.named
-        self.complete = finished(report) or self.complete
-
-    def saw_result(self, result: ChatResult) -> None:
-        """Take note of a whole answer."""
-        self.answered = self.complete = True
-        reports: list[UsageMetadata] = []
-        for generation in result.generations:
-            usage = getattr(generation.message, "usage_metadata", None)
-            # Several answers to one prompt each carry the usage of them all.
-            if usage and usage not in reports:
-                reports.append(usage)
-            report = _mark(generation, result.llm_output)
-            self.named = self.named or answered_by(report)
-        for usage in reports:
-            self.saw_usage(usage)
-
-    def saw_event(self, event: Mapping[str, Any], hold: Hold) -> None:
-        """Take note of one event of LangChain's streaming protocol.
-
-        The last one has the usage and settles: who reads the stream asks for no more after it.
-        """
-        self.saw_usage(event.get("usage"))
-        if event.get("event") == "message-finish":
-            self.complete = True
+        passed_on = self.answer.saw_event(event)
+        if event.get("event") == "error":
+            self._settle(hold, "ended by an error in the stream: its cost is unknown")
+        elif event.get("event") == "message-finish":
             self._settle(hold, _NO_USAGE)
+        return passed_on
 
-    def saw_usage(self, usage: UsageMetadata | None) -> None:
-        """Add a report of usage; a stream may send several, which add up."""
-        self.answered = True
-        self.reported = bool(usage)
-        if usage:
-            try:
-                self.seen = add_usage(self.seen, usage)
-            except (KeyError, TypeError, ValueError):
-                self.garbled = True
+    def cut_event(self, hold: Hold) -> Mapping[str, Any]:
+        """Settle a stream of events that was cut at its hold; returns the one that ends it."""
+        self._settle(hold, _CUT)
+        return {"event": "message-finish", "metadata": {"truncated": True}}
 
     def _affordable(self, held: Amount) -> int:
         """Output tokens each answer may have by what is left and what the call already holds."""
@@ -266,8 +233,10 @@ class Dispatch:
 
     def _settle(self, hold: Hold, otherwise: str) -> None:
         """Charge what the provider reported, or else the whole hold."""
-        usage = measured(self.seen) if self.complete and not self.garbled else None
-        if usage is None:
+        if self.settled:
+            return
+        self.settled = True
+        if (usage := self.answer.usage) is None:
             hold.settle(hold.bound, basis="presumed", detail=otherwise)
             return
         hold.settle(
@@ -275,25 +244,40 @@ class Dispatch:
                 input_tokens=usage["input_tokens"],
                 output_tokens=usage["output_tokens"],
                 # What tools at the provider cost beside their tokens, no report says.
-                nanodollars=self.added.nanodollars + (self.price.cost(usage) if self.price else 0),
+                nanodollars=self.added.nanodollars + self._cost(usage),
                 calls=1,
             ),
             basis="measured",
             detail="; ".join(part for part in (parts(usage), self._stand_in()) if part),
         )
 
+    def _cost(self, usage: UsageMetadata) -> int:
+        """What the provider bills for what it reported; sounds at their rate, also where it told none."""
+        if self.price is None:
+            return 0
+        if self.sounds:
+            heard: Any = {"audio": min(self.sounds, usage["input_tokens"])}
+            usage = {
+                **usage,
+                "input_token_details": heard | (usage.get("input_token_details") or {}),
+            }
+        return self.price.cost(usage)
+
     def _stand_in(self) -> str:
         """Who answered, where it was not the model that was asked, whose price was charged."""
         asked = self.name.rpartition("/")[2].removesuffix("-latest")
-        return f"answered by {self.named}" if self.named and asked not in self.named else ""
+        # On Bedrock the maker's name stands before the model's: "anthropic.claude-…".
+        named = self.answer.named
+        same = asked in named or f".{named}" in asked
+        return f"answered by {named}" if named and not same else ""
 
     def _settle_error(
         self, hold: Hold, error: BaseException, handled: BaseException | None
     ) -> None:
         provider = self.terms.provider
-        if not self.answered and never_connected(error, provider, handled):
+        if not self.answer.begun and never_connected(error, provider, handled):
             hold.release()
-        elif not self.answered and (why := was_refused(error, provider, handled)):
+        elif not self.answer.begun and (why := was_refused(error, provider, handled)):
             hold.settle(Amount(calls=1), basis="measured", detail=f"{why}: not billed")
         else:
             self._settle(hold, f"ended by {type(error).__name__}: its cost is unknown")
@@ -319,19 +303,3 @@ async def areserve(call: Dispatch) -> Hold:
         except (BudgetExceeded, BudgetBusy) as refused:
             wait = 0 if isinstance(refused, BudgetBusy) else wait
     return await ledger.areserve(call.last_offer(), wait=wait, **call.label())
-
-
-def _mark(
-    generation: ChatGeneration,
-    output: Mapping[str, Any] | None = None,
-    *,
-    cut: bool = False,
-) -> dict[str, Any]:
-    """What the metadata of an answer say, after marking there whether it was cut at its limit."""
-    message = generation.message
-    report = {**(output or {}), **(generation.generation_info or {}), **message.response_metadata}
-    if cut or truncated(report):
-        # A copy: the message may be the caller's own.
-        metadata = {**message.response_metadata, "truncated": True}
-        generation.message = message.model_copy(update={"response_metadata": metadata})
-    return report

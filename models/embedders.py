@@ -65,7 +65,12 @@ EMBEDDERS = (
     Embedder("google", ("langchain_google_genai.",)),
     # botocore's default mode; its handlers are fixed once the client is built.
     Embedder("aws", ("langchain_aws.",), attempts=5),
-    Embedder("", ("shoestring.models.embeddings.",), batch=None, unbilled=frozenset()),
+    Embedder(
+        "",
+        ("shoestring.models.embeddings.", "shoestring.models.static_vectors."),
+        batch=None,
+        unbilled=frozenset(),
+    ),
     Embedder("", ("langchain_huggingface.embeddings.huggingface.",), batch=None),
     Embedder("", ("langchain_core.embeddings.fake.",), batch=None),
 )

@@ -31,7 +31,6 @@ _TEXT_BLOCKS = frozenset(
         "tool_use",
     }
 )
-_IMAGE_BLOCKS = frozenset({"image", "image_url", "input_image"})
 
 
 class UnboundedInput(ValueError):  # noqa: N818 - it says what is the matter
@@ -143,45 +142,6 @@ class PromptCounter:
     def _count_json(self, value: object) -> int:
         text = json.dumps(value, ensure_ascii=False, default=_plain)
         return self.count(text) + self.framing.node * _nodes(json.loads(text))
-
-
-def without_images(messages: Sequence[BaseMessage]) -> tuple[list[BaseMessage], int]:
-    """The messages without their images, and how many those were."""
-    images = 0
-
-    def kept(content: list[Any]) -> list[Any]:
-        nonlocal images
-        blocks: list[Any] = []
-        for block in content:
-            if _is_image(block):
-                images += 1
-            elif isinstance(block, dict) and isinstance(block.get("content"), list):
-                blocks.append({**block, "content": kept(block["content"])})
-            else:
-                blocks.append(block)
-        return blocks
-
-    rest = [
-        message
-        if isinstance(message.content, str)
-        else message.model_copy(update={"content": kept(message.content)})
-        for message in messages
-    ]
-    return rest, images
-
-
-def _is_image(block: object) -> bool:
-    if not isinstance(block, dict):
-        return False
-    if "type" not in block:
-        return "image" in block  # Bedrock's own form
-    if block["type"] == "media":
-        return str(block.get("mime_type")).startswith("image/")
-    link = block.get("image_url") or block.get("url") or ""
-    link = link.get("url", "") if isinstance(link, dict) else str(link)
-    # An image's address may carry anything else, which is no image then.
-    other = link.startswith("data:") and not link.startswith("data:image/")
-    return block["type"] in _IMAGE_BLOCKS and not other
 
 
 def _role(message: BaseMessage) -> str:

@@ -53,7 +53,7 @@ def _generate(
     with call.sent(reserve(call)) as model:
         method = model._generate
         result = method(messages, stop=stop, **managed(method, run_manager), **call.arguments)
-        call.saw_result(result)
+        call.answer.saw_result(result)
     return result
 
 
@@ -68,7 +68,7 @@ async def _agenerate(
     with call.sent(await areserve(call)) as model:
         method = model._agenerate
         result = await method(messages, stop=stop, **managed(method, run_manager), **call.arguments)
-        call.saw_result(result)
+        call.answer.saw_result(result)
     return result
 
 
@@ -85,9 +85,9 @@ def _stream(
         chunks = method(messages, stop=stop, **managed(method, run_manager), **call.arguments)
         with closed_after(chunks):
             for chunk in chunks:
-                call.saw(chunk)
+                call.answer.saw(chunk)
                 yield chunk
-                if call.passed:
+                if call.answer.passed:
                     break
 
 
@@ -104,9 +104,9 @@ async def _astream(
         chunks = method(messages, stop=stop, **managed(method, run_manager), **call.arguments)
         async with aclosed_after(chunks):
             async for chunk in chunks:
-                call.saw(chunk)
+                call.answer.saw(chunk)
                 yield chunk
-                if call.passed:
+                if call.answer.passed:
                     break
 
 
@@ -120,8 +120,11 @@ def _stream_chat_model_events(
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         with closed_after(events):
             for event in events:
-                call.saw_event(event, hold)
-                yield event
+                yield call.saw_event(event, hold)
+                if call.answer.passed:
+                    break
+        if call.answer.passed:
+            yield call.cut_event(hold)
 
 
 async def _astream_chat_model_events(
@@ -134,8 +137,11 @@ async def _astream_chat_model_events(
         events = method(messages, stop=stop, run_manager=manager, **call.arguments)
         async with aclosed_after(events):
             async for event in events:
-                call.saw_event(event, hold)
-                yield event
+                yield call.saw_event(event, hold)
+                if call.answer.passed:
+                    break
+        if call.answer.passed:
+            yield call.cut_event(hold)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import Generation, GenerationChunk
 
+    from shoestring.models.answer import Answer
     from shoestring.models.dispatch import Terms
 
 
@@ -62,7 +63,7 @@ def _generate(
         with call.sent(reserve(call)) as model:
             method: Any = model._generate
             result = method([prompt], stop=stop, **managed(method, run_manager), **call.arguments)
-            _saw(call, result)
+            _saw(call.answer, result)
         results.append(result)
     return _joined(results)
 
@@ -82,7 +83,7 @@ async def _agenerate(
             result = await method(
                 [prompt], stop=stop, **managed(method, run_manager), **call.arguments
             )
-            _saw(call, result)
+            _saw(call.answer, result)
         results.append(result)
     return _joined(results)
 
@@ -100,8 +101,10 @@ def _stream(
         chunks = method(prompt, stop=stop, **managed(method, run_manager), **call.arguments)
         with closed_after(chunks):
             for chunk in chunks:
-                _saw_chunk(call, chunk)
+                _saw_chunk(call.answer, chunk)
                 yield chunk
+                if call.answer.passed:
+                    break
 
 
 async def _astream(
@@ -117,8 +120,10 @@ async def _astream(
         chunks = method(prompt, stop=stop, **managed(method, run_manager), **call.arguments)
         async with aclosed_after(chunks):
             async for chunk in chunks:
-                _saw_chunk(call, chunk)
+                _saw_chunk(call.answer, chunk)
                 yield chunk
+                if call.answer.passed:
+                    break
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
@@ -135,26 +140,27 @@ LLM = Kind(
 )
 
 
-def _saw(call: Dispatch, result: LLMResult) -> None:
+def _saw(answer: Answer, result: LLMResult) -> None:
     """Take note of a whole answer."""
     generations = [one for several in result.generations for one in several]
     infos = [_mark(one) for one in generations]
     total = (result.llm_output or {}).get("token_usage")
-    call.saw_usage(next((u for u in map(token_usage, (total, *infos)) if u), None))
-    call.complete = True
+    answer.saw_usage(next((u for u in map(token_usage, (total, *infos)) if u), None))
+    answer.complete = True
 
 
-def _saw_chunk(call: Dispatch, chunk: GenerationChunk) -> None:
-    """Take note of one chunk of a stream."""
-    info = _mark(chunk)
-    call.saw_usage(token_usage(info))
-    call.complete = finished(info) or call.complete
+def _saw_chunk(answer: Answer, chunk: GenerationChunk) -> None:
+    """Take note of one chunk of a stream, which is to be closed where the call has passed its limit."""
+    answer.saw_text(chunk.text)
+    info = _mark(chunk, cut=answer.passed)
+    answer.saw_usage(token_usage(info))
+    answer.complete = finished(info) or answer.complete
 
 
-def _mark(generation: Generation) -> dict[str, Any]:
+def _mark(generation: Generation, *, cut: bool = False) -> dict[str, Any]:
     """What is said of a completion, after marking there whether it was cut at its limit."""
     info = dict(generation.generation_info or {})
-    if truncated(info):
+    if cut or truncated(info):
         generation.generation_info = {**info, "truncated": True}
     return info
 

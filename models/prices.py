@@ -9,18 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shoestring.models.usage import is_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from genai_prices.types import ModelInfo, ModelPrice
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models.base import LangSmithParams
 
 # Dollars for a million tokens, which prices are quoted in, are a thousand nanodollars a token.
 _NANODOLLARS_PER_RATE = 1_000
+_TOKENS_A_RATE = 10**6
 _NANODOLLARS_PER_DOLLAR = 10**9
 # Exact for any rates and tokens, and the same whatever context the caller works in.
 _EXACT = Context(prec=60)
@@ -32,6 +36,7 @@ _PROVIDERS = {
     "google_genai": "google",
     "google_vertexai": "google",
     "amazon_bedrock": "aws",
+    "anthropic-bedrock": "aws",
     "mistralai": "mistral",
 }
 # Details of LangChain's usage, as genai-prices calls them.
@@ -53,7 +58,8 @@ class UnknownPrice(ValueError):  # noqa: N818 - it says what is the matter
     def __init__(self, model: str) -> None:
         super().__init__(
             f"dollars are capped and the price of {model!r} is not known: give "
-            "price=Price(input=…, output=…), in dollars for a million tokens"
+            "price=Price(input=…, output=…), in dollars for a million tokens (on Azure, model=… beside "
+            "the name of a deployment says what it is)"
         )
 
 
@@ -175,8 +181,13 @@ class Price:
         if written:
             counts["cache_write_tokens"] = max(counts.get("cache_write_tokens", 0), written)
         context = {"service_tier": tiers.pop()} if len(tiers) == 1 else None
+        rates = self._model.get_prices(datetime.now(tz=UTC), context)
+        if not (counts or context) and (flat := _flat(_Same(rates))) is not None:
+            input_rate, output_rate, request = flat
+            dollars: Decimal = input_rate * usage["input_tokens"]
+            dollars += output_rate * usage["output_tokens"]
+            return dollars / _TOKENS_A_RATE + request
         try:
-            rates = self._model.get_prices(datetime.now(tz=UTC), context)
             priced = rates.calc_price(
                 Usage(
                     input_tokens=usage["input_tokens"],
@@ -199,10 +210,21 @@ def price_of(model: BaseChatModel, call: Mapping[str, Any] | None = None) -> Pri
         model: The model.
         call: Arguments of one call, which may name another model or service tier.
     """
+    call = call or {}
+    return price_named(model, call, model._get_ls_params(**call))  # noqa: SLF001 - LangChain's own hook
+
+
+def price_named(
+    model: BaseChatModel,
+    call: Mapping[str, Any],
+    names: LangSmithParams,
+    *,
+    sounds: bool = False,
+) -> Price | None:
+    """The same, of a model whose names for LangSmith are known, for a prompt with or without sounds."""
     if getattr(model, "free_of_charge", False) is True:
         return Price(0, 0)
-    call = call or {}
-    found = _listed(model, call)
+    found = _listed(model, names)
     if found is None:
         return None
     tiers = (call.get(key, getattr(model, key, None)) for key in ("service_tier", "speed"))
@@ -210,7 +232,20 @@ def price_of(model: BaseChatModel, call: Mapping[str, Any] | None = None) -> Pri
     rates = [found.get_prices(now), found.get_prices(now + _LONGEST_CALL)]
     if any(tier not in (None, "default", "standard", "flex") for tier in tiers):
         rates += [variant.prices for variant in found.price_variants or ()]
-    return _dearest(found, rates)
+    # The list has models that speak at the price of writing alone, which is a thirtieth of theirs.
+    if "-audio" in found.id and not any(rate.input_audio_mtok for rate in rates):
+        return None
+    return _dearest(_Same(found), tuple(map(_Same, rates)), sounds=sounds)
+
+
+def listed_name(model: BaseChatModel, names: LangSmithParams) -> str:
+    """The name by which tables know a model; "" where its user gave it one of his own.
+
+    A deployment on Azure may be called anything, also like another model.
+    """
+    name = names.get("ls_model_name") or ""
+    deployed = name == getattr(model, "deployment_name", None)
+    return "" if deployed and not getattr(model, "model_name", None) else name
 
 
 def known_price(model: BaseChatModel) -> Price:
@@ -226,11 +261,10 @@ def known_price(model: BaseChatModel) -> Price:
     return price
 
 
-def _listed(model: BaseChatModel, call: Mapping[str, Any]) -> ModelInfo | None:
+def _listed(model: BaseChatModel, names: LangSmithParams) -> ModelInfo | None:
     from genai_prices.data_snapshot import get_snapshot
 
-    names = model._get_ls_params(**call)  # noqa: SLF001 - LangChain's own hook
-    name = names.get("ls_model_name")
+    name = listed_name(model, names)
     if not name:
         return None
     provider: str | None = _PROVIDERS.get(names.get("ls_provider", ""), names.get("ls_provider"))
@@ -245,8 +279,27 @@ def _listed(model: BaseChatModel, call: Mapping[str, Any]) -> ModelInfo | None:
     return found
 
 
-def _dearest(found: ModelInfo, rates: list[ModelPrice]) -> Price | None:
-    lines = [line for one in rates for line in _lines(one)]
+class _Same:
+    """A thing of the price list as a key: equal to itself alone, and kept while it is a key."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: Any) -> None:  # noqa: ANN401 - of any class
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
+# The list is read once for the rates that apply: which those are is asked at each call.
+@lru_cache(maxsize=1_024)
+def _dearest(found: _Same, rates: tuple[_Same, ...], *, sounds: bool = False) -> Price | None:
+    prices: list[ModelPrice] = [one.it for one in rates]
+    read = {"text", "image", "audio"} if sounds else {"text", "image"}
+    lines = [line for one in prices for line in _lines(one, read)]
     starts = sorted({start for _, start, _ in lines})
     totals = {
         (way, start): max((rate for w, at, rate in lines if w == way and at == start), default=None)
@@ -256,7 +309,7 @@ def _dearest(found: ModelInfo, rates: list[ModelPrice]) -> Price | None:
     base_input, base_output = totals.get(("input", 0)), totals.get(("output", 0))
     if base_input is None or base_output is None:
         return None
-    requests = [one.requests_kcount for one in rates if isinstance(one.requests_kcount, Decimal)]
+    requests = [one.requests_kcount for one in prices if isinstance(one.requests_kcount, Decimal)]
     price = Price(base_input, base_output, max(requests, default=Decimal(0)) / 1_000)
     tiers = tuple(
         _Rates(start, totals["input", start] or base_input, totals["output", start] or base_output)
@@ -264,12 +317,32 @@ def _dearest(found: ModelInfo, rates: list[ModelPrice]) -> Price | None:
         if start
     )
     object.__setattr__(price, "_tiers", tiers)
-    object.__setattr__(price, "_model", found)
+    object.__setattr__(price, "_model", found.it)
     return price
 
 
-def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
-    """What a text call may meet: direction, prompt tokens above which it applies, and rate."""
+@lru_cache(maxsize=1_024)
+def _flat(rates: _Same) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Dollars of a million tokens in and out, and of a request, where no more is to be known.
+
+    genai-prices prices every report in all its units, which takes as long as all the rest of a guard.
+    """
+    prices: ModelPrice = rates.it
+    read, written, requests = prices.input_mtok, prices.output_mtok, prices.requests_kcount
+    if not isinstance(read, Decimal) or not isinstance(written, Decimal):
+        return None
+    if requests is None:
+        return read, written, Decimal(0)
+    return (read, written, requests / 1_000) if isinstance(requests, Decimal) else None
+
+
+def _lines(rates: ModelPrice, read: AbstractSet[str]) -> Iterator[tuple[str, int, Decimal]]:
+    """What a call may meet: direction, prompt tokens above which it applies, and rate.
+
+    Args:
+        rates: The list's.
+        read: In what forms the prompt comes; a model may answer in any.
+    """
     from genai_prices.data_units import unit_data
 
     for unit in unit_data.values():
@@ -277,8 +350,7 @@ def _lines(rates: ModelPrice) -> Iterator[tuple[str, int, Decimal]]:
         way = dimensions.get("direction")
         if dimensions.get("family") != "tokens" or way not in ("input", "output"):
             continue
-        # Only text and images are let in; a model may answer in any form.
-        if way == "input" and dimensions.get("modality", "text") not in {"text", "image"}:
+        if way == "input" and dimensions.get("modality", "text") not in read:
             continue
         rate = getattr(rates, unit["price_key"], None)
         if isinstance(rate, Decimal):

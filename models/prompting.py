@@ -1,11 +1,14 @@
-"""What a request's prompt comes to in tokens: messages, tools, schemas, images."""
+"""What a request's prompt comes to in tokens: messages, tools, schemas, images, sounds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shoestring.models.framing import UnboundedInput, without_images
+from shoestring.models.framing import UnboundedInput
 from shoestring.models.limits import as_dict
+from shoestring.models.media import Media, seconds
+from shoestring.models.providers import of_model
 from shoestring.models.usage import is_count
 from shoestring.models.vocabularies import VocabularyUnavailable
 
@@ -83,6 +86,17 @@ _PROMPT_FIELDS = (
 _LONGEST_TOKEN = 128
 
 
+# Special tokens around a sound, and the part of a second that is rounded up.
+_AROUND_SOUND = 16
+
+
+class Prompt(NamedTuple):
+    """Tokens of a prompt: all of them, and those of its sounds."""
+
+    tokens: int
+    sounds: int = 0
+
+
 def count_prompt(
     messages: Sequence[BaseMessage],
     counter: TokenCounter,
@@ -91,7 +105,7 @@ def count_prompt(
     name: str,
     model: BaseChatModel,
     arguments: Mapping[str, Any],
-) -> int:
+) -> Prompt:
     """Tokens of a whole prompt; an image counts as the most its provider takes for one.
 
     Args:
@@ -107,16 +121,18 @@ def count_prompt(
     """
     tools = arguments.get("tools") or ()
     extra = _extra(provider, model, arguments) or None
+    beside = Prompt(0)
     try:
         try:
             tokens = counter.count_messages(messages, tools=tools, schema=extra)
         except UnboundedInput:
             # Asked first: a counter may know what an image takes.
-            rest, images = without_images(messages)
-            each = provider.image_tokens(name) if images else None
-            if each is None:
+            media = Media.of(messages)
+            image, second = of_model(provider.images, name), of_model(provider.sounds, name)
+            if (bounded := media_tokens(media, image, second)) is None:
                 raise
-            tokens = counter.count_messages(rest, tools=tools, schema=extra) + images * each
+            beside = bounded
+            tokens = counter.count_messages(media.rest, tools=tools, schema=extra)
     except (UnboundedInput, VocabularyUnavailable):
         raise
     except Exception as error:
@@ -126,7 +142,27 @@ def count_prompt(
         ) from error
     if not is_count(tokens):
         raise UnboundedInput(f"the counter {counter.name!r} says the prompt has {tokens!r} tokens")
-    return tokens
+    return Prompt(tokens + beside.tokens, beside.sounds)
+
+
+def media_tokens(media: Media, image: int | None, second: int | None) -> Prompt | None:
+    """The most that images and sounds take; None where there are none, or no maximum is stated.
+
+    Args:
+        media: What a prompt holds beside its text.
+        image: The most tokens of one image; None where its provider states no maximum.
+        second: The same of a second of sound.
+
+    Raises:
+        UnboundedInput: If it cannot be told how long a sound lasts.
+    """
+    image = image if media.images else 0
+    second = second if media.sounds else 0
+    if image is None or second is None or not (media.images or media.sounds):
+        return None
+    lasting = (seconds(sound) for sound in media.sounds)
+    sounds = sum(math.ceil(second * each) + _AROUND_SOUND for each in lasting)
+    return Prompt(media.images * image + sounds, sounds)
 
 
 def least_tokens(messages: Sequence[BaseMessage]) -> int:

@@ -43,7 +43,7 @@ class Provider:
         transport: The argument that holds options of the HTTP request.
         clients: Attributes that hold a client which retries by itself, to be replaced by one that
             does not.
-        lazy_clients: Attributes in which such a client is kept once it was built.
+        lazy_clients: Attributes in which such a client, or what it is built of, is kept once it was used.
         timeout: The argument that limits the seconds of one request, and the model's field for it.
         server_state: Arguments and fields that add to the prompt what is kept at the provider.
         searchers: Parts of names of models that add to the prompt what they find.
@@ -55,6 +55,7 @@ class Provider:
         thinking_least: The fewest tokens to think that may be stated.
         thinking_soft: Whether fewer may be stated after all, by some models.
         images: The most tokens one image takes, by the beginning of the model's name.
+        sounds: The most tokens a second of sound takes, by the same.
     """
 
     name: str
@@ -80,11 +81,13 @@ class Provider:
     thinking_least: int = 0
     thinking_soft: bool = True
     images: Mapping[str, int] = field(default_factory=dict)
+    sounds: Mapping[str, int] = field(default_factory=dict)
 
-    def image_tokens(self, model: str) -> int | None:
-        """The most tokens one image takes; None where the provider states no maximum."""
-        fitting = [start for start in self.images if model.startswith(start)]
-        return self.images[max(fitting, key=len)] if fitting else None
+
+def of_model(figures: Mapping[str, int], model: str) -> int | None:
+    """The figure for a model, by the longest beginning of its name; None where there is none."""
+    fitting = [start for start in figures if model.startswith(start)]
+    return figures[max(fitting, key=len)] if fitting else None
 
 
 _OPENAI_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
@@ -92,9 +95,10 @@ _OPENAI_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_t
 _EFFORT = frozenset({"reasoning", "reasoning_effort"})
 # "Extended thinking", Anthropic's documentation: at least 1,024, and below `max_tokens`.
 _ANTHROPIC_LEAST = 1_024
-# "Images and vision", Anthropic's documentation: larger images are scaled down, to 4,784 visual
-# tokens on the models that see most.
+# "Images and vision", platform.claude.com (read in 2026): larger images are scaled down first, to at
+# most 4,784 visual tokens on the models that see most (since Claude Opus 4.7), 1,568 on the others.
 _CLAUDE_IMAGE = 4_784
+_CLAUDE_THINKERS = ("claude-opus-5", "claude-sonnet-5", "claude-fable-5")
 
 PROVIDERS: tuple[Provider, ...] = (
     Provider(
@@ -122,10 +126,14 @@ PROVIDERS: tuple[Provider, ...] = (
         searchers=("deep-research", "search-api", "search-preview"),
         thinking=_EFFORT,
         thinkers=("o1", "o3", "o4", "gpt-5"),
-        # "Images and vision", OpenAI's documentation: at most eight tiles of 512 pixels after scaling
-        # to 2,048 by 768, at 85 + 170 a tile (gpt-4o) or 2,833 + 5,667 (gpt-4o-mini, the dearest of
-        # its table); or 1,536 patches at 2.46 (gpt-4.1-nano).
+        # "Images and vision", developers.openai.com (read in 2026): at most eight tiles of 512 pixels
+        # after scaling to 2,048 by 768, at 85 + 170 a tile (gpt-4o) or 2,833 + 5,667 (gpt-4o-mini,
+        # the dearest of its table); or patches, 1,536 of them at up to 2.46 tokens (gpt-4.1-nano), and
+        # 10,000 where a newer model is asked for the "original" detail: 24,600 tokens.
         images={"": 48_169, "gpt-4o": 1_445, "gpt-4o-mini": 48_169, "gpt-4.1": 3_779},
+        # "Managing costs" of the Realtime API, developers.openai.com: a token for 100 ms of what a user
+        # says, for 50 ms of what an assistant says; the dearer of them for both.
+        sounds={"gpt-audio": 20, "gpt-4o-audio": 20, "gpt-4o-mini-audio": 20},
     ),
     Provider(
         name="Anthropic",
@@ -134,11 +142,11 @@ PROVIDERS: tuple[Provider, ...] = (
         output_keys=frozenset({"max_tokens", "max_tokens_to_sample"}),
         merging=frozenset({"model_kwargs", "extra_body"}),
         fields={"max_retries": 0, "stream_usage": True},
-        lazy_clients=("_client", "_async_client"),
+        lazy_clients=("_client", "_async_client", "_client_params"),
         timeout=("timeout", "default_request_timeout"),
         server_state=frozenset({"mcp_servers", "container", "reuse_last_container"}),
         thinking=_EFFORT | {"thinking", "effort"},
-        thinkers=("claude-opus-5", "claude-sonnet-5", "claude-fable-5"),
+        thinkers=_CLAUDE_THINKERS,
         thinking_least=_ANTHROPIC_LEAST,
         thinking_soft=False,
         images={"": _CLAUDE_IMAGE},
@@ -174,6 +182,8 @@ PROVIDERS: tuple[Provider, ...] = (
         # "Media resolution", documentation of the Gemini API: ultra high. Older models tile images
         # without a stated maximum.
         images={"gemini-3": 2_240},
+        # "Audio understanding", documentation of the Gemini API: 32 tokens a second.
+        sounds={"gemini-": 32},
     ),
     Provider(
         name="Bedrock Converse",
@@ -190,6 +200,7 @@ PROVIDERS: tuple[Provider, ...] = (
         # botocore's default mode, for a client that is not its own.
         attempts=5,
         thinking=_EFFORT | {"thinking", "reasoning_config", "reasoningConfig"},
+        thinkers=_CLAUDE_THINKERS,
         thinking_least=_ANTHROPIC_LEAST,
         thinking_soft=False,
         images={
@@ -244,6 +255,19 @@ PROVIDERS: tuple[Provider, ...] = (
 )
 
 
+# Classes that cannot be held to a limit soundly, and what does the same and can.
+_INSTEAD = {
+    # Each maker's model has a body of its own behind InvokeModel, some with no limit that
+    # langchain-aws could set, and prompts are built from templates that are not seen here.
+    "langchain_aws.chat_models.bedrock.ChatBedrock": (
+        "use ChatBedrockConverse, which takes the same model ids and keys"
+    ),
+    "langchain_aws.chat_models.bedrock_nova_sonic.ChatBedrockNovaSonic": (
+        "use ChatBedrockConverse with a model that is spoken to in text"
+    ),
+}
+
+
 def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provider:
     """The entry for a chat model.
 
@@ -265,6 +289,10 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
         ),
         None,
     )
+    if found is None and output_field is None:
+        for name, cure in _INSTEAD.items():
+            if name in names:
+                raise UnknownProvider(f"cannot limit the answers of {type(model).__name__}: {cure}")
     fields = type(model).model_fields
     limit = output_field or (found.output_field if found else None)
     if limit is None or limit not in fields:

@@ -70,7 +70,9 @@ def find_thinking(provider: Provider, name: str, holders: Sequence[dict[str, Any
         return Thinking(max(stated), least, firm=not provider.thinking_soft)
     if places:
         return Thinking(_UNSTATED) if any(_on(value) for value in places) else Thinking()
-    return Thinking(_UNSTATED) if name.startswith(provider.thinkers) else Thinking()
+    # On Bedrock a region's and the maker's name stand before the model's.
+    own = name.rpartition("anthropic.")[2]
+    return Thinking(_UNSTATED) if own.startswith(provider.thinkers) else Thinking()
 
 
 def set_thinking(provider: Provider, holders: Sequence[dict[str, Any]], output: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.messages import BaseMessage
 
     from shoestring.models.counting import TokenCounter
@@ -61,7 +64,39 @@ def said(message: BaseMessage) -> str:
     return "".join(parts)
 
 
-def _texts(block: str | dict[Any, Any]) -> list[str]:
+class Told:
+    """What the events of LangChain's streaming protocol add to what a model wrote.
+
+    A block comes in parts, as a whole at its end, or both.
+    """
+
+    def __init__(self) -> None:
+        self._in_parts: set[Any] = set()
+
+    def by(self, event: Mapping[str, Any]) -> str:
+        """Text, thoughts and arguments of tool calls, each counted once."""
+        kind, index = event.get("event"), event.get("index")
+        if kind == "content-block-delta":
+            delta = event.get("delta") or event.get("content_block") or {}
+            text = "".join([*_texts(delta), *_arguments(delta)])
+            # Another kind of part is a snapshot of the block: its end is counted.
+            if text and delta.get("type") != "block-delta":
+                self._in_parts.add(index)
+                return text
+        elif kind == "content-block-finish" and index not in self._in_parts:
+            block = event.get("content") or event.get("content_block") or {}
+            return "".join([*_texts(block), *_arguments(block)])
+        return ""
+
+
+def _arguments(block: Mapping[str, Any]) -> list[str]:
+    given = block.get("args")
+    if isinstance(given, dict):
+        return [json.dumps(given, ensure_ascii=False)] if given else []
+    return [given] if isinstance(given, str) else []
+
+
+def _texts(block: str | Mapping[Any, Any]) -> list[str]:
     if isinstance(block, str):
         return [block]
     inner = block.get("reasoning_content")

@@ -1,26 +1,75 @@
-"""Much text in, less text out: read, split, index, search, trim."""
+"""Much text in, less text out: read, split, index, search, trim, recall."""
 
 from shoestring.tools.compressor import TrimCompressor
+from shoestring.tools.encodings import CachedEmbeddings, CacheUnusable
+from shoestring.tools.history import (
+    HistoryTooLong,
+    HistoryTrimmer,
+    LeftOut,
+    TrimmedHistory,
+    trim_history,
+)
 from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
+from shoestring.tools.output import TrimmedOutput, trim_output
+from shoestring.tools.ranker import BadRanker, Ranker
 from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
+from shoestring.tools.recall import RecallTool
 from shoestring.tools.retriever import IndexRetriever
 from shoestring.tools.split import split
+from shoestring.tools.stash import (
+    NotStashed,
+    Shelf,
+    Stash,
+    StashBusy,
+    StashCorrupt,
+    StashError,
+    StashFull,
+    StashReadOnly,
+    StashUnavailable,
+)
+from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, Tier, TierCost
 from shoestring.tools.trim import Dropped, Trimmed, trim
 
 __all__ = [
+    "BadRanker",
+    "CacheUnusable",
+    "CachedEmbeddings",
+    "CrossEncoderTier",
     "Dropped",
+    "EmbeddingTier",
+    "HistoryTooLong",
+    "HistoryTrimmer",
     "Index",
     "IndexBusy",
     "IndexCorrupt",
     "IndexMismatch",
     "IndexRetriever",
+    "JudgeTier",
+    "LeftOut",
+    "NotStashed",
     "NothingToRead",
+    "Ranker",
+    "RecallTool",
+    "Shelf",
     "Skipped",
+    "Stash",
+    "StashBusy",
+    "StashCorrupt",
+    "StashError",
+    "StashFull",
+    "StashReadOnly",
+    "StashUnavailable",
+    "Tier",
+    "TierCost",
     "TrimCompressor",
     "Trimmed",
+    "TrimmedHistory",
+    "TrimmedOutput",
     "UnreadableFile",
     "Update",
     "read",
     "split",
     "trim",
+    "trim_history",
+    "trim_output",
 ]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
+from shoestring.tools.ranker import Ranker
+from shoestring.tools.tiers.tier import Tier
 from shoestring.tools.trim import Fill, trim
 
 __all__ = ["TrimCompressor"]
@@ -34,8 +35,10 @@ class TrimCompressor(BaseDocumentCompressor):
     """Counts the tokens of a text; o200k_base by default."""
     render: Callable[[Sequence[Document]], str] | None = None
     """Writes documents as the text that is sent; see `trim`."""
-    embeddings: Embeddings | None = None
-    """Finds what is said in other words."""
+    tiers: Sequence[Tier] = ()
+    """Dearer looks at what words rank best; see `trim`."""
+    ranker: Ranker | None = None
+    """An order fitted to your own cases; see `trim`."""
 
     def compress_documents(
         self,
@@ -60,5 +63,6 @@ class TrimCompressor(BaseDocumentCompressor):
             count=self.count,
             render=self.render,
             fill=self.fill,
-            embeddings=self.embeddings,
+            tiers=self.tiers,
+            ranker=self.ranker,
         ).documents

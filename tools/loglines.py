@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "asks_for_failure", "is_log", "score_lines", "tells_of_failure"]
+__all__ = [
+    "FEWEST",
+    "asks_for_failure",
+    "goes_on",
+    "is_log",
+    "score_lines",
+    "tells_of_failure",
+    "template",
+]
 
 Floats = NDArray[np.float64]
 
@@ -65,10 +73,24 @@ def asks_for_failure(query: str) -> bool:
     return _FAILURE.search(query) is not None
 
 
+def template(line: str) -> str:
+    """Give a line without its numbers: what lines that say the same have in common.
+
+    >>> template("12:01:59 fetched 3 of 20 (0x7f1a)") == template("12:02:07 fetched 4 of 20 (0x7f1b)")
+    True
+    """
+    return _VARIABLE.sub("0", line[:300])
+
+
 def tells_of_failure(line: str) -> bool:
     """Say whether a line tells that something went wrong."""
     said = _NONE.sub("", line[:1000])
     return _GRAVE.search(said) is not None or _STATUS.search(said) is not None
+
+
+def goes_on(line: str) -> bool:
+    """Say whether a line goes on with the one before: a stack trace, a value over several lines."""
+    return _GOES_ON.match(line) is not None
 
 
 def is_log(lines: Sequence[str]) -> bool:
@@ -79,7 +101,7 @@ def is_log(lines: Sequence[str]) -> bool:
     stamped = sum(1 for line in sample if _STAMP.search(line[:200])) / len(sample)
     if stamped < _STAMPED:
         return False
-    templates = Counter(_template(line) for line in sample)
+    templates = Counter(template(line) for line in sample)
     repeated = sum(n for n in templates.values() if n > 1) / len(sample)
     return stamped >= 2 * _STAMPED or repeated >= _REPEATED
 
@@ -119,7 +141,7 @@ def score_lines(lines: Sequence[str]) -> Floats:
 def _signs(lines: Sequence[str], plain: Sequence[str]) -> tuple[Floats, Floats]:
     """Weigh each line's own signs of failure, and those of a step's failed status, by rarity."""
     own, status = np.zeros(len(lines)), np.zeros(len(lines))
-    templates = [_template(line) for line in plain]
+    templates = [template(line) for line in plain]
     seen = Counter(templates)
     for place, (line, said) in enumerate(zip(lines, plain, strict=True)):
         rarity = 1.0 / (1.0 + np.log(seen[templates[place]]))
@@ -153,7 +175,3 @@ def _tail(lines: int, last: int) -> Floats:
     end: Floats = _AFTER * np.exp((place - place[-1]) / reach)
     tail: Floats = np.maximum(near, end)
     return tail
-
-
-def _template(line: str) -> str:
-    return _VARIABLE.sub("0", line[:300])

@@ -1,8 +1,9 @@
 """Names: what a text calls people, places and works, by their capital letters."""
 
 import re
+from itertools import pairwise
 
-__all__ = ["bare_title", "names"]
+__all__ = ["bare_title", "linking_names", "names"]
 
 _WORD = r"(?:[A-Z][\w'’.-]*\w|[A-Z]\.)"
 _NAME = re.compile(
@@ -22,6 +23,25 @@ def names(text: str) -> list[str]:
         match[0]
         for match in _NAME.finditer(text)
         if " " in match[0] or not _begins_sentence(text, match.start())
+    ]
+
+
+def linking_names(text: str) -> list[str]:
+    """Find the names in a text, and within those of three words and more each two that follow.
+
+    What stands beside a name often has a capital too ("Doctor", a role, a list's next entry), and
+    elsewhere the name stands alone.
+
+    >>> linking_names("He met Tod Kurt Russell as Copper.")
+    ['Tod Kurt Russell', 'Copper', 'Tod Kurt', 'Kurt Russell']
+    """
+    found = names(text)
+    return found + [
+        f"{first} {second}"
+        for name in found
+        if name.count(" ") > 1
+        for first, second in pairwise(name.split())
+        if first[0].isupper() and second[0].isupper()
     ]
 
 

@@ -131,8 +131,11 @@ class Pieces:
         return [firsts[place] + unit for place, unit in sorted(old)]
 
     def may_stand(self, unit: int) -> bool:
-        """Say whether a unit may be chosen: a header comes with what it is needed for only."""
-        return unit not in self.headers
+        """Say whether a unit may be chosen: a header comes with what it is needed for only.
+
+        A table's caption may be a sentence that tells something by itself.
+        """
+        return unit not in self.headers or self.units[unit].kind != "header"
 
     def may_be_cut(self, unit: int) -> bool:
         """Say whether a unit may be cut short."""
@@ -184,6 +187,8 @@ class Pieces:
             return False
         if self.units[unit].path:
             return True  # parts of one value
+        if unit in choice.short or following in choice.short:
+            return False
         return unit + 1 == following and unit not in choice.cuts
 
     def _piece(self, run: Sequence[int], choice: Choice, extra: Mapping[str, Any]) -> Document:
@@ -243,9 +248,11 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
     said: list[str] = []
     for unit in found:
         body = text[unit.start : unit.end]
-        if unit.header >= 0:
-            head = found[unit.header]
+        above = unit.header
+        while above >= 0:
+            head = found[above]
             body = f"{text[head.start : min(head.end, head.start + _HEADER)]}\n{body}"
+            above = head.header
         if unit.path:
             keys = " ".join(text[hop.key : hop.start] for hop in unit.path)
             body = f"{keys[:_HEADER]}\n{body}"

@@ -1,34 +1,23 @@
 """Scores: how much each unit tells about a query."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoestring.tools import identifiers, loglines
+from shoestring.tools.chance import LOG_MARK, MARK, chances, mark
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.ranking import Ranking, Text, scaled
+from shoestring.tools.tiers.fusing import fused
+from shoestring.tools.tiers.tier import Tier
 
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
-
-__all__ = ["RELEVANT", "Scores", "Text", "score"]
+__all__ = ["Look", "Scores", "Text", "look", "score"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-RELEVANT = 0.35
-"""A unit is relevant from this share of the best unit's score on.
-
-Chosen on dev cases (six sets of 30, room 512): 0.3 / 0.35 / 0.4 / 0.45 give 65 / 62 / 59 / 54 %
-answer recall in 71 / 63 / 57 / 52 % of the room, 0.3 gaining over 0.35 on one set only. Checked on
-50 other cases each of six other sets: 86 / 86 / 85 / 84 % in 75 / 70 / 65 / 60 % of the room, and 77
-/ 75 / 73 / 71 % of the gold tokens. It lies below 0.5, the most a unit gets for its passage alone:
-neighbours of what matches often hold the answer.
-"""
-
-_DENSE = 300  # units that are encoded: the lexically best
 _LOG_ASKED = (
     0.9  # weight of the log's own signs when the query asks for a failure (dev: 0.8 as good)
 )
@@ -43,71 +32,95 @@ class Scores:
     """What scoring found, one entry a unit, over all documents in order."""
 
     values: Floats
-    """Relevance in [0, 1]. Within a call it ranks; its height is the share of the query's words,
-    weighted by rarity, that the best passage holds (with embeddings: or its best cosine)."""
+    """Relevance in [0, 1], to rank the units of one call by."""
+    chances: Floats
+    """Chance in [0, 1] that the unit holds evidence; see `chances`."""
+    relevant: NDArray[np.bool_]
+    """Whether it stands above the mark where relevance ends (`mark`), and is no repeat."""
     repeats: NDArray[np.bool_]
     """Whether a better placed unit says the same, word for word."""
-    said: Sequence[tuple[float, Ints]] = ()
+    said: Sequence[tuple[float, Ints]]
     """The query's words that were found: each with its rarity and the units it stands in."""
 
-    @property
-    def relevant(self) -> NDArray[np.bool_]:
-        """Which units are relevant: at least `RELEVANT` of the best score, and no repeats."""
-        best = float(self.values.max(initial=0.0))
-        return (self.values >= max(RELEVANT * best, 1e-9)) & ~self.repeats
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What words, kinds and tiers say of the units, before it is made into chances."""
+
+    shares: Floats
+    """Each unit's score as a share of the best, in [0, 1]."""
+    height: float
+    """How much of the query the best passage holds, in [0, 1]."""
+    repeats: NDArray[np.bool_]
+    """As in `Scores`."""
+    logged: bool
+    """Whether the units are scored as lines of a log."""
+    seen: Mapping[str, Floats]
+    """Each tier's own scores; see `Fused`."""
+    said: Sequence[tuple[float, Ints]]
+    """As in `Scores`."""
 
 
 def score(
-    texts: Sequence[Text], query: str, room: float, *, embeddings: "Embeddings | None" = None
+    texts: Sequence[Text],
+    query: str,
+    room: float,
+    *,
+    tiers: Sequence[Tier] = (),
+    ranker: Ranker | None = None,
 ) -> Scores:
-    """Score units by their words (`Ranking`), and by what their kind of text shows without them.
-
-    Logs are scored by `loglines`, more so when the query asks for a failure; JSON values by their
-    `identifiers`. Embeddings, if given, weigh in where the query's own words are missing from the
-    texts, and at least a quarter.
+    """Score units, and say which are relevant.
 
     Args:
         texts: The documents.
         query: What is asked; not empty.
         room: The room in characters, roughly; it says how many units the first round may pick.
-        embeddings: Any LangChain embeddings; the lexically best few hundred units are encoded.
+        tiers: Dearer looks, cheapest first.
+        ranker: Fitted to cases like these; it ranks the best units anew.
 
     Returns:
         One score a unit.
     """
+    found = look(texts, query, room, tiers=tiers)
+    if ranker is not None:
+        own = ranker.chances(texts, query, found.shares, found.seen)
+        least = min(MARK, float(own.max(initial=0.0)))
+        relevant = (own >= least) & (own > 0) & ~found.repeats
+        values = np.where(found.repeats, _REPEAT * own, own)
+        return Scores(values, own, relevant, found.repeats, found.said)
+    least = LOG_MARK if found.logged else mark(found.height, len(found.shares))
+    return Scores(
+        values=found.shares * found.height,
+        chances=chances(found.shares, found.height),
+        relevant=(found.shares >= least) & ~found.repeats,
+        repeats=found.repeats,
+        said=found.said,
+    )
+
+
+def look(texts: Sequence[Text], query: str, room: float, *, tiers: Sequence[Tier] = ()) -> Look:
+    """Score units by their words (`Ranking`), and by what their kind of text shows without them.
+
+    Logs are scored by `loglines`, more so when the query asks for a failure; JSON values by their
+    `identifiers`. Tiers look again at the units that their words rank best (`fused`). The arguments
+    are those of `score`.
+    """
     flat = [unit for text in texts for unit in text.units]
     if not flat:
-        return Scores(np.zeros(0), np.zeros(0, np.bool_))
+        return Look(np.zeros(0), 0.0, np.zeros(0, np.bool_), logged=False, seen={}, said=())
     document = np.repeat(np.arange(len(texts)), [len(text.units) for text in texts])
     ranking = Ranking(texts, flat, document)
     values, height = ranking.score(query, room)
-    if embeddings is not None:
-        values, height = _with_meaning(values, height, flat, query, embeddings)
+    values, height, seen = fused(values, height, flat, query, tiers)
+    worded = values
     values, height = _with_logs(
         values, height, texts=texts, flat=flat, document=document, query=query
     )
+    logged = values is not worded
     values, height = _with_identifiers(values, height, texts, flat, document)
-    return replace(_damp_repeats(values * height, flat), said=ranking.said(query))
-
-
-def _with_meaning(
-    values: Floats, height: float, flat: Sequence[str], query: str, embeddings: "Embeddings"
-) -> tuple[Floats, float]:
-    """Mix in cosine similarity, by how little of the query's own words was found."""
-    if values.any():
-        chosen = np.sort(np.argsort(-values, kind="stable")[:_DENSE])
-    else:  # no word in common: look everywhere
-        chosen = np.unique(np.linspace(0, len(flat) - 1, min(len(flat), _DENSE)).astype(np.int64))
-    encoded = np.array(
-        embeddings.embed_documents([str(flat[i]) for i in chosen.tolist()]), np.float64
-    )
-    asked = np.array(embeddings.embed_query(query), np.float64)
-    lengths = np.linalg.norm(encoded, axis=1) * np.linalg.norm(asked)
-    cosine = np.clip((encoded @ asked) / np.where(lengths > 0, lengths, 1.0), 0.0, 1.0)
-    weight = max(0.25, 0.5 * (1.0 - height))
-    mixed = (1.0 - weight) * values
-    mixed[chosen] += weight * scaled(cosine)
-    return scaled(mixed), max(height, float(cosine.max(initial=0.0)))
+    shares, repeats = _damp_repeats(scaled(values), flat)
+    said = ranking.said(query)
+    return Look(shares, height, repeats, logged=logged, seen=seen, said=said)
 
 
 def _with_logs(
@@ -150,8 +163,8 @@ def _with_identifiers(
     return scaled(mixed), max(height, _IDENTIFIERS * float(held.max()))
 
 
-def _damp_repeats(values: Floats, keys: Sequence[str]) -> Scores:
-    """Leave the best of units that say the same as it is, and damp the others."""
+def _damp_repeats(values: Floats, keys: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Leave the best of units that say the same as it is, damp the others, and say which they are."""
     order = np.argsort(-values, kind="stable")
     place: dict[int, int] = {}
     same = np.array(
@@ -159,7 +172,7 @@ def _damp_repeats(values: Floats, keys: Sequence[str]) -> Scores:
     )
     repeats = np.ones(len(keys), np.bool_)
     repeats[order[np.unique(same[order], return_index=True)[1]]] = False
-    return Scores(np.where(repeats, _REPEAT * values, values), repeats)
+    return np.where(repeats, _REPEAT * values, values), repeats
 
 
 def _in_one_line(text: str) -> str:

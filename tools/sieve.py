@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from shoestring.tools.bm25 import stem
 from shoestring.tools.loglines import asks_for_failure, is_log, tells_of_failure
+from shoestring.tools.stems import stem
 from shoestring.tools.stop_words import STOP_WORDS
 from shoestring.tools.words import words
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from langchain_core.documents import Document
@@ -16,15 +16,14 @@ from shoestring.tools.dropped import Dropped, left_out
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import Packing, longest_prefix, pack
 from shoestring.tools.pieces import Choice, Pieces
+from shoestring.tools.ranker import Ranker
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
 from shoestring.tools.score import Scores, score
 from shoestring.tools.sieve import sieve
+from shoestring.tools.tiers.tier import Tier
 from shoestring.tools.units import safe_cut
 from shoestring.tools.worth import Worth
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 __all__ = ["Dropped", "Fill", "Order", "Trimmed", "trim"]
 
@@ -49,9 +48,10 @@ class Trimmed:
 
     documents: tuple[Document, ...]
     """The kept pieces in their original order; metadata `source`, `start` and `end` say exactly
-    where each stood, `title` its title, `score` its relevance, `reason` why it was kept: "all
-    fits", "relevant" or "room left". Two are not verbatim: parts of a JSON value, written inside
-    its brackets and keys, with `spans` where they stood; and a tool's signature (`shortened`)."""
+    where each stood, `title` its title, `score` the chance that its best unit holds evidence,
+    `reason` why it was kept: "all fits", "relevant" or "room left". Two are not verbatim: parts of
+    a JSON value, written inside its brackets and keys, with `spans` where they stood; and a tool's
+    signature (`shortened`)."""
     text: str
     """The pieces as rendered; "" when nothing is kept."""
     tokens: int
@@ -61,7 +61,7 @@ class Trimmed:
     dropped: tuple[Dropped, ...]
     """What was left out, in order."""
     score: float
-    """The relevance of the best kept unit, in [0, 1]; 0 when nothing is kept."""
+    """The chance that the best kept unit holds evidence, in [0, 1]; 0 when nothing is kept."""
     certificate: float | None
     """At least this share of the most that any choice of whole units could be worth (see `pack`);
     it speaks of these scores, not of the answer. None where no bound is proven: only OpenAI's
@@ -77,7 +77,8 @@ def trim(
     render: Callable[[Sequence[Document]], str] | None = None,
     fill: Fill = "relevant",
     order: Order = "original",
-    embeddings: "Embeddings | None" = None,
+    tiers: Sequence[Tier] = (),
+    ranker: Ranker | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Trimmed:
     """Keep what tells most about a query, within a number of tokens.
@@ -100,15 +101,17 @@ def trim(
             the text allows it, and returns what already fits unchanged, byte for byte.
         order: "original", or "edges": the documents with the most relevant pieces first and last,
             where models read best; pieces of one document keep their order.
-        embeddings: Any LangChain embeddings, to find what is said in other words.
+        tiers: Dearer looks at the units that words rank best, cheapest first: to find what is said
+            in other words, `[EmbeddingTier.bi_encoder()]`.
+        ranker: An order fitted to your own cases by `shoestring.evals.tune`, with the same `tiers`.
         kinds: The kinds of text to look for, in order; add your own in front.
 
     Returns:
         The kept pieces, their rendering and count, and what was dropped.
 
     Raises:
-        ValueError: If `tokens` is negative, the query is empty, or `fill`, `order` or a kind is
-            unknown.
+        ValueError: If `tokens` is negative, the query is empty, `fill`, `order` or a kind is
+            unknown, or the ranker was fitted with other tiers.
 
     >>> page = Document("Ada wrote her notes in the year 1843. Babbage never built his engine.")
     >>> trim([page], "When did Ada write the notes?", 8, count=lambda text: len(text.split())).text
@@ -134,7 +137,8 @@ def trim(
         render=render or plain,
         fill=fill,
         order=order,
-        embeddings=embeddings,
+        tiers=tiers,
+        ranker=ranker,
         kinds=kinds,
     ).run()
 
@@ -164,7 +168,8 @@ class _Trim:
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
         order: Order,
-        embeddings: "Embeddings | None",
+        tiers: Sequence[Tier],
+        ranker: Ranker | None,
         kinds: Sequence[Kind],
     ) -> None:
         room = _CHARACTERS * tokens
@@ -180,14 +185,16 @@ class _Trim:
         self.render = render
         self.fill = fill
         self.order = order
-        self.scores: Scores = score(self.pieces.texts, query, float(room), embeddings=embeddings)
+        self.scores: Scores = score(
+            self.pieces.texts, query, float(room), tiers=tiers, ranker=ranker
+        )
         old = np.zeros(len(self.pieces), np.bool_)
         old[self.pieces.outdated()] = True
         self.old: list[bool] = old.tolist()
         self.repeats: list[bool] = self.scores.repeats.tolist()
         self.yields = self.scores.repeats | old
         self.relevant: list[bool] = (self.scores.relevant & ~old).tolist()
-        self.values: list[float] = self.scores.values.tolist()
+        self.chances: list[float] = self.scores.chances.tolist()
         self._texts: dict[int, int] = {}
         self._short: set[int] = set()
         self._per_token = float(_CHARACTERS)
@@ -272,7 +279,7 @@ class _Trim:
         choice = Choice(list(range(len(self.pieces))))
         best = [0.0] * len(self.pieces.documents)
         for unit, owner in enumerate(self.pieces.owner):
-            best[owner] = max(best[owner], self.values[unit])
+            best[owner] = max(best[owner], self.chances[unit])
         documents = [
             Document(
                 page_content=document.page_content,
@@ -304,7 +311,7 @@ class _Trim:
     def _assemble(self, choice: Choice) -> list[Document]:
         def describe(run: Sequence[int]) -> dict[str, Any]:
             reason = "relevant" if any(self.relevant[unit] for unit in run) else "room left"
-            return {"score": max(self.values[unit] for unit in run), "reason": reason}
+            return {"score": max(self.chances[unit] for unit in run), "reason": reason}
 
         return self._ordered(self.pieces.assemble(choice, describe))
 
@@ -434,7 +441,7 @@ class _Trim:
             dropped=left_out(
                 self.pieces,
                 choice,
-                self.values,
+                self.chances,
                 self._reason,
                 passed_over="no room" if self.fill == "budget" else "not relevant",
             ),

@@ -42,6 +42,13 @@ _ABBREVIATIONS = frozenset(
     """.split()  # noqa: SIM905 - a list of strings would fill a screen
 )
 _DELIMITERS = (("\t", 1), ("|", 1), (";", 2), (",", 2))  # and the fewest of them in a table's line
+_CAPTION = re.compile(
+    r"\W{0,3}(?:table|tab\.|exhibit|schedule|tabelle|tableau|tabla|tabela)\b"
+    r"|.*[(\[](?:(?:all|amounts?|figures|values|dollars?) )*in\b[^()\[\]]*[)\]]"
+    r"|.*\bin (?:thousands|millions|billions)\b|.*:\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_LONGEST_CAPTION = 200  # characters
 _CELL = 80  # characters of a cell that tell whether it is a number
 _NUMBER = re.compile(r"\s*\(?[-+$€£]?\s*\d[\d.,\s]*[%)]?\s*\Z")
 
@@ -81,9 +88,10 @@ def units(text: str) -> list[Unit]:
     A text that is a JSON value is one unit, and so are the lines that one stands in (a line of JSON
     lines, a fenced example, "Result: {...}") with at most 300 characters beside it. A table's rows
     know the header they belong to: Markdown tables, lines between pipes, and blocks of lines with
-    the same number of tabs, pipes, semicolons or commas under a header without numbers. Paragraphs,
-    wrapped or not, give sentences; what stands in lines (logs, code, lists) gives lines; a line
-    without a letter ("5,794", "}") belongs to the line before.
+    the same number of tabs, pipes, semicolons or commas under a header without numbers. A header
+    knows the caption above it ("Table 2", "(in millions)", "as follows:"). Paragraphs, wrapped or
+    not, give sentences; what stands in lines (logs, code, lists) gives lines; a line without a
+    letter ("5,794", "}") belongs to the line before.
 
     Args:
         text: Any text, however long its lines; time is linear in it.
@@ -224,9 +232,10 @@ def _is_rule(line: str) -> bool:
 
 
 def _add_table(text: str, lines: list[tuple[int, int]], at: int, found: list[Unit]) -> int:
+    caption = _caption(text, found, lines[at][0])
     header = len(found)
     end = lines[at + 1][1]
-    found.append(Unit(lines[at][0], end, "header"))
+    found.append(Unit(lines[at][0], end, "header", caption))
     at += 2
     while at < len(lines):
         start, stop = lines[at]
@@ -238,6 +247,16 @@ def _add_table(text: str, lines: list[tuple[int, int]], at: int, found: list[Uni
     return at
 
 
+def _caption(text: str, found: list[Unit], table: int) -> int:
+    """Give the place of the unit right above a table that says what its figures are; -1 for none."""
+    if not found or found[-1].kind not in ("sentence", "line"):
+        return -1
+    start, end = found[-1].start, found[-1].end
+    near = text.count("\n", end, table) <= 2  # noqa: PLR2004 - at most one blank line between
+    said = near and end - start <= _LONGEST_CAPTION and _CAPTION.match(text[start:end])
+    return len(found) - 1 if said else -1
+
+
 def _add_block(text: str, block: list[tuple[int, int]], found: list[Unit]) -> None:
     """Add the units of the lines between two blank lines."""
     if not block:
@@ -245,8 +264,9 @@ def _add_block(text: str, block: list[tuple[int, int]], found: list[Unit]) -> No
     if len(block) > 1:
         lines = [text[start:end] for start, end in block]
         if _is_table(lines):
+            caption = _caption(text, found, block[0][0])
             header = len(found)
-            found.append(Unit(*block[0], "header"))
+            found.append(Unit(*block[0], "header", caption))
             found.extend(Unit(start, end, "row", header) for start, end in block[1:])
             return
         if not _is_wrapped(lines):

@@ -1,6 +1,8 @@
-"""The budget of an agent: middleware for `langchain.agents.create_agent`."""
+"""The budget and the context of an agent: middleware for `langchain.agents.create_agent`."""
 
 from shoestring.agents.middleware.budget import BudgetMiddleware
+from shoestring.agents.middleware.context import ContextMiddleware
 from shoestring.agents.middleware.place import MisplacedMiddleware
+from shoestring.agents.middleware.room import Shares
 
-__all__ = ["BudgetMiddleware", "MisplacedMiddleware"]
+__all__ = ["BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares"]

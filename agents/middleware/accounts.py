@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import Counter
+import weakref
+from collections import Counter, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
     from shoestring.agents.middleware.state import RunState
     from shoestring.budget import Store
+
+
+class Keeper:
+    """Tells by its end that a run has ended."""
+
+    __slots__ = ("__weakref__",)
 
 
 class Accounts:
@@ -38,6 +45,7 @@ class Accounts:
             self.store = budget.store
         else:
             self.store = MemoryStore() if store is None else store
+        self._ended: deque[str] = deque()
         self._at_work: Counter[str] = Counter()
         self._clocks = threading.Lock()
 
@@ -45,6 +53,7 @@ class Accounts:
         """Return the ledger of a new run, or of one that is repeated; `number` is its place on its thread."""
         if isinstance(self._budget, Ledger):
             return self._budget
+        self._forget()
         kept = on_thread(runtime)
         # Made of the thread and the number: a thread that is rewound finds the account it had.
         name = f"run {uuid.uuid4().hex}" if kept is None else f"{agent()} on {kept}, run {number}"
@@ -77,11 +86,24 @@ class Accounts:
             )
             raise
 
-    def forget(self, state: RunState, runtime: Runtime[Any]) -> None:
-        """Let go of the ledger of a finished run that nobody can ask for again."""
+    def keeper(self, ledger: Ledger, runtime: Runtime[Any]) -> Keeper | None:
+        """Return what to keep in the state of a run, for its ledger to be forgotten with it.
+
+        However the run ends: with an answer, an error, or its task's cancellation. None where the
+        ledger can be asked for again.
+        """
         own = isinstance(self._budget, Budget) and payer(runtime.context) is None
-        if own and self._private and on_thread(runtime) is None:
-            self.store.discard(state.get("ledger_id", ""))
+        if not own or not self._private or on_thread(runtime) is not None:
+            return None
+        made = Keeper()
+        # Noted only: a finaliser may run wherever memory is freed, also under the lock of the store.
+        weakref.finalize(made, self._ended.append, ledger.id).atexit = False
+        return made
+
+    def _forget(self) -> None:
+        """Let go of the ledgers of ended runs, which nobody can ask for again."""
+        while self._ended:
+            self.store.discard(self._ended.popleft())
 
     @contextmanager
     def working(self, ledger: Ledger) -> Generator[None]:

@@ -128,19 +128,17 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Open the ledger of a run, or find it again where the run is repeated."""
         number = cast("RunState", state).get("budget_run", 0) + 1
         ledger = self._accounts.open(runtime, number)
-        return {"budget_run": number, "ledger_id": ledger.id, "stopped_by": None}
+        keeper = self._accounts.keeper(ledger, runtime)
+        return {
+            "budget_run": number,
+            "ledger_id": ledger.id,
+            "budget_keeper": keeper,
+            "stopped_by": None,
+        }
 
     async def abefore_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any]:
         """Do the same in an asynchronous run."""
         return self.before_agent(state, runtime)
-
-    def after_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> None:
-        """Forget the ledger of a run that nobody can ask for again."""
-        self._accounts.forget(cast("RunState", state), runtime)
-
-    async def aafter_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> None:
-        """Do the same in an asynchronous run."""
-        self.after_agent(state, runtime)
 
     # Calls of the model.
 
@@ -190,6 +188,11 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             return reguarded(model, ledger)
         guarded: BaseChatModel = self.guard(model, ledger, **options)
         return guarded
+
+    def guarded_for(self, request: ModelRequest[Any]) -> BaseChatModel:
+        """Return a request's model as it will be guarded, for those who ask what it may spend."""
+        ledger = self._accounts.find(cast("RunState", request.state), request.runtime.context)
+        return self._guard(ledger.at(node=agent()), request.model)
 
     def _guarded(self, request: ModelRequest[Any], ledger: Ledger) -> ModelRequest[Any]:
         guarded = GuardedRequest.of(request, partial(self._guard, ledger.at(node=agent())))

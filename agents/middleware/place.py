@@ -75,11 +75,11 @@ def refuse_misplaced(name: str, handler: object) -> None:
     Raises:
         MisplacedMiddleware: With the order to write instead.
     """
-    inside = [type(other).__name__ for other in _inside(handler) if isinstance(other, _SWALLOW)]
-    if inside:
-        order = ", ".join([*dict.fromkeys(inside), name])
+    swallow = [type(other).__name__ for other in inside(handler) if isinstance(other, _SWALLOW)]
+    if swallow:
+        order = ", ".join([*dict.fromkeys(swallow), name])
         raise MisplacedMiddleware(
-            f"{name} stands before {' and '.join(dict.fromkeys(inside))}, which would take a refusal of "
+            f"{name} stands before {' and '.join(dict.fromkeys(swallow))}, which would take a refusal of "
             f"the budget for a failed call. Let it stand after: middleware=[{order}, …]"
         )
 
@@ -106,7 +106,7 @@ def reguarded(model: BaseChatModel, ledger: Ledger) -> BaseChatModel:
     return guarded
 
 
-def _inside(handler: object) -> Iterator[AgentMiddleware[Any, Any, Any]]:
+def inside(handler: object) -> Iterator[AgentMiddleware[Any, Any, Any]]:
     """Yield the middlewares that a handler of `create_agent` runs: they stand in its closures."""
     seen: set[int] = set()
     todo = [handler]

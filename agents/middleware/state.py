@@ -4,6 +4,8 @@
 from typing import Annotated, Any, NotRequired
 
 from langchain.agents.middleware.types import AgentState, PrivateStateAttr
+from langchain_core.documents import Document
+from langgraph.channels.untracked_value import UntrackedValue
 
 
 class RunState(AgentState[Any]):
@@ -12,9 +14,27 @@ class RunState(AgentState[Any]):
     Attributes:
         ledger_id: The ledger that pays for this run.
         budget_run: Which run of the thread this is, from 1.
+        budget_keeper: Lives as long as the run, and no checkpoint has it; None where the run can be
+            resumed.
         stopped_by: The cap that ended the run, or "closed"; None while it goes on.
     """
 
     ledger_id: NotRequired[Annotated[str, PrivateStateAttr]]
     budget_run: NotRequired[Annotated[int, PrivateStateAttr]]
+    budget_keeper: NotRequired[Annotated[Any, UntrackedValue, PrivateStateAttr]]
     stopped_by: NotRequired[Annotated[str | None, PrivateStateAttr]]
+
+
+class ContextState(AgentState[Any]):
+    """The agent's state, with what its context is made of beside its messages.
+
+    Attributes:
+        documents: What a call may read beside its messages; given by whoever invokes the agent, or
+            by a node or tool of it.
+        context_of: The conversation that this is, for the stash.
+        context_room: Tokens that the last call's prompt could have.
+    """
+
+    documents: NotRequired[list[Document]]
+    context_of: NotRequired[Annotated[str, PrivateStateAttr]]
+    context_room: NotRequired[Annotated[int, PrivateStateAttr]]

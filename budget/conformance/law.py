@@ -207,6 +207,19 @@ class LawContract(Conformance):
         with pytest.raises(BudgetExceeded, match="widened"):
             child.reserve(tokens(700))
 
+    def test_an_absurd_breach_widens_no_more_than_tenfold(self, store: Store) -> None:
+        """It is recorded in full, and closes what it passes; it does not end the work of others."""
+        root = Ledger(Budget(tokens=10**9), store=store)
+        child = root.child(Budget(tokens=1_000))
+        child.reserve(tokens(10)).settle(tokens(10**6))
+        assert child.closed
+        assert root.spent.tokens == 10**6
+        assert root.reserve(Amount(10, 10, 7)).bound == Amount(100, 100, 70)
+        with root.reserve(tokens(10)) as hold:
+            hold.settle(tokens(10**6))
+        assert root.spent.tokens == 2 * 10**6
+        assert root.reserve(tokens(10)).bound == tokens(100)
+
     def test_a_breach_from_nothing_widens_nothing(self, store: Store) -> None:
         """Money billed on a hold without money is a breach but gives no ratio."""
         ledger = Ledger(Budget(usd=1), store=store)

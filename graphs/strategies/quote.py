@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,6 @@ from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools import trim
-from shoestring.tools.bm25 import stem
-from shoestring.tools.stop_words import STOP_WORDS
-from shoestring.tools.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +31,14 @@ class Quote:
 
     Args:
         context: Tokens of excerpts at most.
-        threshold: Abstain where the excerpts cover less of the question than this share. The default
-            separates excerpts that hold an answer from those that do not best, by
-            `python benchmarks/quote_threshold.py SUITE_DIR`; see `coverage`.
+        threshold: Abstain where the best excerpt's chance to hold evidence (`Trimmed.score`) is below
+            this. The default separates excerpts that hold an answer from those that do not best, by
+            `python benchmarks/quote_threshold.py SUITE_DIR`.
         success: Prior chance of a right answer.
     """
 
     context: int = 160
-    threshold: float = 0.65
+    threshold: float = 0.16
     success: float = 0.2
     name: str = "quote"
     needs_model: bool = False
@@ -65,7 +60,7 @@ class Quote:
                     self.context,
                     count=count,
                     render=render_excerpts,
-                    embeddings=means.embeddings,
+                    tiers=means.tiers,
                 )
                 detail = f"{trimmed.tokens:,} of {self.context:,} tokens of room used"
                 labelled = ledger.at(node="trim", route=self.name)
@@ -75,9 +70,9 @@ class Quote:
 
         def quote(state: BudgetState) -> BudgetState:
             excerpts = state["context"]
-            share = coverage(state["question"], excerpts, state["documents"])
-            if share < self.threshold:
-                problem = f"the best excerpts cover {share:.0%} of the question"
+            chance = max((float(piece.metadata["score"]) for piece in excerpts), default=0.0)
+            if chance < self.threshold:
+                problem = f"the best excerpt has a {chance:.0%} chance to answer"
                 return {"draft": failed(problem)}
             text = f"{LABEL}\n\n{render_excerpts(excerpts)}"
             return {"draft": Draft(kind="quote", text=text, truncated=False, problem="", cap=None)}
@@ -100,29 +95,3 @@ def render_excerpts(documents: Sequence[Document]) -> str:
         quoted = "\n".join(f"> {line}" for line in join_pieces(pieces).split("\n"))
         rendered.append(f"{quoted}\n— {name}" if name else quoted)
     return "\n\n".join(rendered)
-
-
-def coverage(question: str, excerpts: Sequence[Document], documents: Sequence[Document]) -> float:
-    """Return the share of the question's terms that stand in the excerpts, rare terms counting more.
-
-    Terms are compared by their stems, stop words left out. A term weighs its inverse document
-    frequency among the retrieved documents, ln(1 + N / n): what every document holds says little
-    about whether these answer the question.
-
-    Returns:
-        A share in [0, 1]; 0 where there are no excerpts or the question has no terms.
-    """
-    asked = words(question)
-    terms = {stem(term) for term in [t for t in asked if t not in STOP_WORDS] or asked}
-    if not terms or not excerpts:
-        return 0.0
-    frequency = Counter(term for document in documents for term in terms & _stems(document))
-    weight = {term: math.log1p(len(documents) / max(1, frequency[term])) for term in terms}
-    found = terms & set[str]().union(*map(_stems, excerpts))
-    return sum(weight[term] for term in found) / sum(weight.values())
-
-
-def _stems(document: Document) -> set[str]:
-    return {
-        stem(t) for t in words(f"{document.metadata.get('title', '')}\n{document.page_content}")
-    }

@@ -42,6 +42,7 @@ from shoestring import (
 )
 from shoestring.agents import MisplacedMiddleware
 from shoestring.budget import LedgerNotFound, LoopDetected
+from shoestring.models import UnguardedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,6 +206,34 @@ def test_a_structured_answer_is_written_from_the_reserve(searching: CountingServ
     result = graph.invoke(QUESTION)
     assert result["structured_response"] == Height(metres=324)
     assert ledger.spent.tokens == searching.billed
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_each_attempt_at_a_structured_answer_is_paid(
+    server: CountingServer, mode: str
+) -> None:
+    """LangChain asks again for arguments that do not fit the schema: that is a call of its own."""
+
+    class Height(BaseModel):
+        """A height."""
+
+        metres: int
+
+    ledger = Ledger(BUDGET)
+    server.calls = lambda body: [("Height", {"metres": 324 if results(body) else "high"})]
+    graph = agent(server, BudgetMiddleware(ledger), tools=[], response_format=ToolStrategy(Height))
+    result = await run(graph, mode)
+    assert result["structured_response"] == Height(metres=324)
+    assert requests_on(ledger) == len(server.requests) == 2
+    assert ledger.spent.tokens == server.billed
+    # Without end, it ends with the budget.
+    server.calls = lambda _: [("Height", {"metres": "high"})]
+    second = Ledger(Budget(tokens=1_500))
+    graph = agent(server, BudgetMiddleware(second), tools=[], response_format=ToolStrategy(Height))
+    before = server.billed
+    stopped = await run(graph, mode)
+    assert last(stopped).response_metadata["stopped_by"] == "tokens"
+    assert second.spent.tokens == server.billed - before <= 1_500
 
 
 def test_a_loop_of_another_middleware_ends_with_the_budget(searching: CountingServer) -> None:
@@ -430,6 +459,32 @@ def test_a_selector_stands_inside_and_is_guarded_with_the_agent(searching: Count
         agent(searching, BudgetMiddleware(ledger), selector).invoke(QUESTION)
     assert any("response_format" in body for body in searching.requests)
     assert ledger.spent.tokens == searching.billed <= 3_000
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_selector_that_stands_outside_is_caught_by_the_tripwire(
+    searching: CountingServer, mode: str
+) -> None:
+    """No middleware is told of those around it: what one asks the agent's own model is seen there alone."""
+    selector: Any = LLMToolSelectorMiddleware(on_parsing_failure="all", max_retries=0)
+    graph = agent(searching, selector, BudgetMiddleware(Ledger(BUDGET)))
+    with refuse_unguarded(), pytest.raises(UnguardedCall):
+        await run(graph, mode)
+    assert searching.requests == []
+
+
+def test_a_selector_may_stand_outside_of_a_model_that_is_guarded(
+    searching: CountingServer,
+) -> None:
+    """What it asks is paid then, as is a model of its own."""
+    ledger = Ledger(BUDGET)
+    selector: Any = LLMToolSelectorMiddleware(on_parsing_failure="all", max_retries=0)
+    guarded = guard(searching.model(), ledger)
+    graph = create_agent(guarded, [look_up], middleware=[selector, BudgetMiddleware(ledger)])
+    graph.invoke(QUESTION)
+    own: Any = LLMToolSelectorMiddleware(model=guarded, on_parsing_failure="all", max_retries=0)
+    agent(searching, own, BudgetMiddleware(ledger)).invoke(QUESTION)
+    assert ledger.spent.tokens == searching.billed
 
 
 def test_a_guarded_model_keeps_its_terms(searching: CountingServer) -> None:

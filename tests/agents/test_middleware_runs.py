@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from deepagents import create_deep_agent
 from langchain.agents import create_agent
@@ -147,14 +150,49 @@ def test_rewinding_never_refunds(searching: CountingServer) -> None:
     assert account(graph, middleware).id == ledger.id
 
 
-def test_ledgers_nobody_can_ask_for_are_forgotten(server: CountingServer) -> None:
-    """A service that keeps no state does not hoard ledgers."""
+@pytest.mark.parametrize("ending", ["answer", "error", "refusal", "cancel", "left"])
+async def test_ledgers_nobody_can_ask_for_are_forgotten(
+    searching: CountingServer, ending: str
+) -> None:
+    """A service that keeps no state does not hoard ledgers, however its runs end."""
+    refuses = ending == "refusal"
+    middleware = BudgetMiddleware(
+        Budget(tokens=30) if refuses else BUDGET, on_exceeded="raise" if refuses else "answer"
+    )
+    graph = agent(searching, middleware)
+    searching.behave = {"error": 500, "cancel": "hang"}.get(ending, "ok")
+    for _ in range(3):
+        if ending == "cancel":
+            task = asyncio.create_task(graph.ainvoke(QUESTION))
+            await asyncio.to_thread(searching.arrived.wait, 20)
+            searching.arrived.clear()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            del task
+        elif ending == "left":
+            next(iter(graph.stream(QUESTION)))
+        else:
+            with suppress(openai.APIStatusError, BudgetExceeded):
+                await graph.ainvoke(QUESTION)
+        for _ in range(10):
+            await asyncio.sleep(0)  # for what the loop has still to clear away
+        gc.collect()
+    store = middleware.ledgers
+    assert isinstance(store, MemoryStore)
+    middleware._accounts._forget()
+    assert not store._ledgers
+
+
+def test_an_ended_run_makes_room_for_the_next(server: CountingServer) -> None:
+    """What ended is let go of when the next run opens its ledger."""
     middleware = BudgetMiddleware(BUDGET)
     graph = agent(server, middleware)
-    for _ in range(3):
+    for _ in range(5):
         graph.invoke(QUESTION)
+        gc.collect()
     assert isinstance(middleware.ledgers, MemoryStore)
-    assert not middleware.ledgers._ledgers
+    assert len(middleware.ledgers._ledgers) == 1
 
 
 def test_a_run_goes_on_after_a_restart(searching: CountingServer, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
 import threading
 import time
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import pytest
 
-from shoestring.budget import MemoryStore
+from shoestring.budget import MemoryStore, RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
-    from shoestring.budget import Ledger, SQLiteStore
+    from shoestring.budget import Ledger
 
 T = TypeVar("T")
 
@@ -243,7 +244,9 @@ class Interleaving:
 
     @staticmethod
     def watch(scheduler: Scheduler, ledger: Ledger) -> Callable[[], bool]:
-        """Make each step of the ledger a point, and each look into the middle of a transaction.
+        """Make each step of the ledger a point, and what comes between its parts.
+
+        That is the middle of a transaction, or what others do before a server is asked.
 
         Returns:
             Whether a transaction is open just now, so that nobody else can look.
@@ -253,14 +256,27 @@ class Interleaving:
             # A stand-in that does all that the tree asks of its lock.
             ledger._tree._lock = cast("Any", SteppedLock(scheduler))
             return lambda: False
-        session = cast("SQLiteStore", store).session
-        session._lock = cast("Any", SteppedLock(scheduler))
+        session: Any = cast("Any", store).session
+        session._lock = SteppedLock(scheduler)
+        if isinstance(store, RedisStore):
+            keep, ask = session._keep, session._ask
+
+            def stepped_keep(*args: Any, **options: Any) -> Any:
+                scheduler.point("commit")
+                return keep(*args, **options)
+
+            def stepped_ask(*args: Any) -> Any:
+                scheduler.point("fetch")
+                return ask(*args)
+
+            vars(session).update(_keep=stepped_keep, _ask=stepped_ask)
+            return lambda: False
         begin, finish = session._begin, session._finish
         opened = 0
 
         def stepped_begin(*, last: bool) -> bool:
             nonlocal opened
-            begun = begin(last=last)
+            begun = bool(begin(last=last))
             if begun:
                 opened += 1
                 scheduler.point("transaction")
@@ -275,6 +291,13 @@ class Interleaving:
 
         vars(session).update(_begin=stepped_begin, _finish=stepped_finish)
         return lambda: opened > 0
+
+    @staticmethod
+    def onlooker(ledger: Ledger) -> Ledger:
+        """Return the ledger as the law is checked at: a server may be asked also within a step."""
+        return (
+            pickle.loads(pickle.dumps(ledger)) if isinstance(ledger.store, RedisStore) else ledger
+        )
 
     @staticmethod
     def loop(scheduler: Scheduler, main: Coroutine[Any, Any, object]) -> Callable[[], None]:

@@ -72,7 +72,7 @@ def test_where_the_guards_hold_a_step_goes_the_same_way(
     told = walk(noted[-1], bound, spent)
     found = disarmed(guards)
     flat = [figure for account in there for figure in account]
-    for most, *variables in guards.rows():
+    for most, variables in guards.rows():
         assume(sum(flat[v - 1] if v > 0 else -flat[-v - 1] for v in variables) <= most)
     assert walk(plain[-1], bound, spent) == told
     for account, figures, (_, changes) in zip(plain, there, found, strict=True):
@@ -96,7 +96,7 @@ def test_a_step_on_noted_sums_is_the_step_itself(
     assert walk(noted[-1], bound, spent) == walk(plain[-1], bound, spent)
     disarmed(guards)
     flat = [figure for account in here for figure in account]
-    for most, *variables in guards.rows():
+    for most, variables in guards.rows():
         assert sum(flat[v - 1] if v > 0 else -flat[-v - 1] for v in variables) <= most
     for one, other in zip(noted, plain, strict=True):
         assert sums_of(one) == sums_of(other)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,7 @@ from shoestring.budget import (
     Ledger,
     LedgerClosed,
     MemoryStore,
+    RedisStore,
     SQLiteStore,
 )
 
@@ -53,6 +54,7 @@ class World:
         self.scheduler = scheduler
         self.root = Ledger(Budget(tokens=CAP), store=store)
         self.child = self.root.child(Budget(tokens=80))
+        self.look = [interleaving.onlooker(ledger) for ledger in (self.root, self.child)]
         self.watched = [interleaving.watch(scheduler, self.root)]
         self.told: list[str] = []
         self.asked = self.spent = 0
@@ -66,13 +68,14 @@ class World:
     def law(self) -> None:
         if any(inside() for inside in self.watched):
             return
-        receipt = self.root.receipt
+        root, child = self.look
+        receipt = root.receipt
         assert receipt.spent.tokens == sum(line.spent.tokens for line in receipt.lines)
         held = sum(x.reserved.tokens for x in receipt.lines if x.detail == "still held")
         assert receipt.held.tokens == held
         breached = any("breach" in line.detail for line in receipt.lines)
         assert breached or receipt.spent.tokens + held <= CAP
-        assert breached or self.child.spent.tokens + self.child.held.tokens <= 80
+        assert breached or child.spent.tokens + child.held.tokens <= 80
 
     def call(self, ledger: Ledger, size: int, wait: float, ending: Ending) -> None:
         """One call by a thread."""
@@ -118,14 +121,20 @@ class World:
 
 
 @pytest.fixture
-def fresh(kind: str, tmp_path: Path) -> Callable[[], Store]:
-    """Return a function that makes an empty store of that kind."""
+def fresh(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[[], Callable[[], Store]]:
+    """Return a function that makes an empty place, and returns what opens stores there."""
     numbers = itertools.count()
-    makers: dict[str, Callable[[], Store]] = {
-        "memory": MemoryStore,
-        "sqlite": lambda: SQLiteStore(tmp_path / f"{next(numbers)}.db"),
-    }
-    return makers[kind]
+    if kind == "memory":
+        return lambda: MemoryStore
+    if kind == "sqlite":
+        return lambda: partial(SQLiteStore, tmp_path / f"{next(numbers)}.db")
+    server: Any = request.getfixturevalue("redis_server")
+    return lambda: partial(RedisStore, server.url, prefix=f"place {next(numbers)}")
+
+
+REDIS = pytest.param("redis", marks=pytest.mark.redis)
 
 
 # How the one call ends and how long it waits, the other's, and how many may be granted.
@@ -144,11 +153,15 @@ CASES: tuple[tuple[tuple[Ending, float], tuple[Ending, float], set[int]], ...] =
         *(("memory", *case) for case in CASES),
         *(pytest.param("sqlite", *case, marks=pytest.mark.slow) for case in CASES[:4]),
         ("sqlite", *CASES[4]),
+        *(
+            pytest.param("redis", *case, marks=[pytest.mark.redis, pytest.mark.slow])
+            for case in CASES
+        ),
     ],
 )
 def test_two_threads_in_every_order(
     interleaving: Interleaving,
-    fresh: Callable[[], Store],
+    fresh: Callable[[], Callable[[], Store]],
     first: tuple[Ending, float],
     second: tuple[Ending, float],
     granted: set[int],
@@ -157,7 +170,7 @@ def test_two_threads_in_every_order(
     seen: set[int] = set()
 
     def play(scheduler: Scheduler) -> None:
-        world = World(interleaving, scheduler, fresh())
+        world = World(interleaving, scheduler, fresh()())
         for name, ledger, (ending, wait) in (
             ("one", world.root, first),
             ("two", world.child, second),
@@ -255,15 +268,17 @@ def test_a_short_wait_races_with_its_grant_in_every_order(interleaving: Interlea
     assert seen == {"granted", BudgetBusy.__name__}
 
 
-def test_two_processes_in_every_order(interleaving: Interleaving, tmp_path: Path) -> None:
-    """Two stores on one file, switched also in the middle of a transaction."""
-    numbers = itertools.count()
+@pytest.mark.parametrize("kind", ["sqlite", REDIS])
+def test_two_processes_in_every_order(
+    interleaving: Interleaving, fresh: Callable[[], Callable[[], Store]]
+) -> None:
+    """Two stores in one place, switched also in the middle of a transaction, or between asking and keeping."""
     seen: set[tuple[str, ...]] = set()
 
     def play(scheduler: Scheduler) -> None:
-        path = tmp_path / f"{next(numbers)}.db"
-        world = World(interleaving, scheduler, SQLiteStore(path))
-        other = world.handle(SQLiteStore(path), world.child)
+        opened = fresh()
+        world = World(interleaving, scheduler, opened())
+        other = world.handle(opened(), world.child)
         scheduler.spawn("one", partial(world.call, world.root, 60, 0, "release"))
         scheduler.spawn("two", partial(world.call, other, 60, 0, "release"))
         scheduler.run(world.law)
@@ -316,17 +331,26 @@ def many(interleaving: Interleaving, store: Store, scheduler: Scheduler, dice: R
     return set(world.told)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@pytest.mark.parametrize("count", [50, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("memory", 50),
+        ("sqlite", 50),
+        pytest.param("redis", 20, marks=pytest.mark.redis),
+        pytest.param("memory", 1_000, marks=pytest.mark.slow),
+        pytest.param("sqlite", 1_000, marks=pytest.mark.slow),
+        pytest.param("redis", 300, marks=[pytest.mark.redis, pytest.mark.slow]),
+    ],
+)
 def test_threads_and_tasks_in_many_orders(
-    interleaving: Interleaving, fresh: Callable[[], Store], count: int
+    interleaving: Interleaving, fresh: Callable[[], Callable[[], Store]], count: int
 ) -> None:
     """Three threads, a loop of two tasks, a cancellation: the law after every step, by seeds."""
     seeds = itertools.count()
     seen: set[str] = set()
 
     def play(scheduler: Scheduler) -> None:
-        seen.update(many(interleaving, fresh(), scheduler, Random(next(seeds))))
+        seen.update(many(interleaving, fresh()(), scheduler, Random(next(seeds))))
 
     interleaving.some(play, count)
     assert seen >= {"granted", "cancelled", BudgetBusy.__name__, BudgetExceeded.__name__}

@@ -22,6 +22,7 @@ from shoestring.budget import (
     Hold,
     Ledger,
     MemoryStore,
+    RedisStore,
     SQLiteStore,
 )
 from shoestring.budget.conformance import Clock
@@ -216,15 +217,19 @@ STEPS: dict[str, Callable[[Scene], object]] = {
 
 
 @pytest.fixture
-def clocked(kind: str, tmp_path: Path) -> tuple[Store, Clock]:
+def clocked(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Store, Clock]:
     clock = Clock()
     if kind == "memory":
         return MemoryStore(clock=clock), clock
+    if kind == "redis":
+        return RedisStore(request.getfixturevalue("redis_server").url, clock=clock), clock
     return SQLiteStore(tmp_path / "ledgers.db", clock=clock), clock
 
 
-# In a file each step is a transaction, and all of them are rolled back alike: some will do.
+# In a file each step is a transaction, and all of them are rolled back alike, and a server keeps all of
+# it or nothing: some will do.
 FILED = ("ask", "ask for a set-aside", "settle", "release", "extend late")
+SERVED = [pytest.mark.redis, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +237,7 @@ FILED = ("ask", "ask for a set-aside", "settle", "release", "extend late")
     [
         *(("memory", step) for step in STEPS),
         *(pytest.param("sqlite", step, marks=pytest.mark.slow) for step in FILED),
+        *(pytest.param("redis", step, marks=SERVED) for step in FILED),
     ],
 )
 def test_an_interrupt_in_a_step_leaves_all_of_it_or_nothing(
@@ -264,6 +270,30 @@ def test_an_interrupt_in_a_step_leaves_all_of_it_or_nothing(
             act(scene)
             assert scene.state() == in_the_end, f"cannot be done again after point {point}"
     assert point > 5
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.redis)],
+)
+def test_an_interrupt_swallows_no_call_back(clocked: tuple[Store, Clock]) -> None:
+    """Interrupted at every point of a settling, whoever is to be told of it is, at the next step at last."""
+    point = 0
+    while True:
+        point += 1
+        ledger = Ledger(Budget(tokens=100), store=clocked[0])
+        told: list[float] = []
+        ledger.on_spend(lambda event, told=told: told.append(event.share), at=[0.5])  # type: ignore[misc]  # bound now
+        hold = ledger.reserve(Amount(60))
+        interrupted = Interrupter(point).run(lambda hold=hold: hold.settle(Amount(55)))  # type: ignore[misc]
+        hold.settle(Amount(55))
+        assert set(told) == {0.5}, f"at point {point}"
+        assert len(told) <= 1 + interrupted, f"at point {point}"
+        ledger.reserve(Amount(1)).release()
+        assert len(told) <= 1 + interrupted, f"told again after point {point}"
+        if not interrupted:
+            break
+    assert point > 20
 
 
 def test_an_interrupt_wakes_whom_it_makes_room_for() -> None:

@@ -92,3 +92,12 @@ def test_broken_cases_are_named(suite: Path) -> None:
     result = runner.invoke(app, ["eval", "trim", str(suite), "--sets", "two"])
     assert result.exit_code == 2
     assert "dev.jsonl.gz, line 5: not a JSON object" in result.stderr
+
+
+def test_tiers_by_name(suite: Path) -> None:
+    """`--tiers` measures with them; a name that is none is refused in one line."""
+    arguments = ["eval", "trim", str(suite), "--sets", "one", "--budgets", "20"]
+    assert runner.invoke(app, [*arguments, "--tiers", "static"]).exit_code == 0
+    wrong = runner.invoke(app, [*arguments, "--tiers", "statik"])
+    assert wrong.exit_code == 2
+    assert "there is no tier 'statik'" in wrong.stderr

@@ -69,6 +69,13 @@ def test_a_supervisor_and_its_workers_share_a_ledger(capsys: pytest.CaptureFixtu
     assert f"spent {sum(spent.values())} of 4000 tokens" in out
 
 
+def test_an_agent_recalls_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second day stands in no trimmed result; the agent reads it by its handle."""
+    out = run("recall_what_was_left_out", capsys)
+    assert 'tokens left out: recall("' in out
+    assert "ai: Day 777: wind from the north, 3 boats." in out
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -78,6 +85,7 @@ def test_a_supervisor_and_its_workers_share_a_ledger(capsys: pytest.CaptureFixtu
         "budget_in_an_agent",
         "ask_a_person",
         "supervisor_and_workers",
+        "recall_what_was_left_out",
     ],
 )
 def test_an_example_is_short(name: str) -> None:

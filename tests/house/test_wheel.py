@@ -26,11 +26,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sources() -> set[str]:
-    """Return the modules of the packages, as they should be named in the wheel."""
+    """Return the modules and lists of the packages, as they should be named in the wheel."""
     found = {
         f"shoestring/{path.relative_to(ROOT).as_posix()}"
         for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
+        for pattern in ("*.py", "*.txt")
+        for path in (ROOT / package).rglob(pattern)
     }
     return found | {"shoestring/__init__.py", "shoestring/py.typed"}
 

@@ -7,7 +7,7 @@ import copy
 import pickle
 import subprocess
 import sys
-import warnings
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -116,29 +116,6 @@ class Streaming(Fake):
             yield chunk
 
 
-class Events(Fake):
-    """Speaks LangChain's streaming protocol itself, past `_stream`."""
-
-    def _stream_chat_model_events(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> Iterator[dict[str, Any]]:
-        self.limits.append(self.max_tokens)
-        usage = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
-        yield {"event": "message-start", "id": "m"}
-        yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
-        delta = {"type": "text-delta", "text": "hi"}
-        yield {"event": "content-block-delta", "index": 0, "delta": delta}
-        block = {"type": "text", "text": "hi"}
-        yield {"event": "content-block-finish", "index": 0, "content": block}
-        yield {"event": "message-finish", "usage": usage}
-
-    async def _astream_chat_model_events(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncIterator[dict[str, Any]]:
-        for event in self._stream_chat_model_events(messages, stop, **kwargs):
-            yield event
-
-
 def on_fake(model: BaseChatModel, tokens: int = 10_000, **options: Any) -> tuple[Any, Ledger]:
     ledger = Ledger(Budget(tokens=tokens))
     return guard(model, ledger, output_field="max_tokens", **options), ledger
@@ -235,6 +212,28 @@ async def test_tasks_never_pass_the_cap(server: CountingServer) -> None:
     assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 2
     assert server.billed <= 1_000
     assert matches(ledger, server)
+
+
+def test_no_call_takes_all_that_is_left(server: CountingServer) -> None:
+    """Of 20 calls without a limit all are let in together, and one that fails costs its own hold."""
+    ledger = Ledger(Budget(tokens=30_000))
+    server.behave = "hang"
+    arrived = threading.Semaphore(0)
+
+    def says(_: Any) -> str:
+        arrived.release()
+        return "word"
+
+    server.says = says
+    with ThreadPoolExecutor(20) as pool:
+        calls = [pool.submit(guard(server.model(), ledger).invoke, "hello") for _ in range(20)]
+        assert all(arrived.acquire(timeout=20) for _ in calls)
+        assert ledger.held.output_tokens == 20 * DEFAULT_MAX_OUTPUT
+        server.free.set()
+        assert all(call.exception() for call in calls)
+    lines = ledger.receipt.lines
+    assert {line.basis for line in lines} == {"presumed"}
+    assert all(line.spent.tokens <= DEFAULT_MAX_OUTPUT + 20 for line in lines)
 
 
 def test_callers_that_wait_are_all_served(server: CountingServer) -> None:
@@ -563,31 +562,6 @@ def test_a_partial_report_is_not_taken_for_the_whole(fail_after: int) -> None:
         list(model.stream("hello"))
     (line,) = ledger.receipt.lines
     assert (line.basis, line.spent) == ("presumed", line.reserved)
-
-
-async def test_a_model_that_speaks_events_itself_is_metered() -> None:
-    """LangChain's newer streaming hooks do not escape, and settle with the last event."""
-    model, ledger = on_fake(Events())
-    once = Amount(input_tokens=10, output_tokens=2, calls=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LangChain calls it a beta, once a process
-        stream = model.stream_events("hello", version="v3")
-        astream = await model.astream_events("hello", version="v3")
-    assert stream.output.text == "hi"
-    assert (ledger.spent, ledger.held) == (once, Amount())
-    assert (await astream.output).text == "hi"
-    assert (ledger.spent, ledger.held) == (once + once, Amount())
-    assert model.limits == [DEFAULT_MAX_OUTPUT] * 2
-
-
-def test_a_newer_stream_over_an_older_model_is_metered(server: CountingServer) -> None:
-    """LangChain's bridge from chunks to events reads the guarded stream."""
-    ledger = Ledger(Budget(tokens=10_000))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LangChain calls it a beta, once a process
-        stream = guard(server.model(), ledger).stream_events("hello", version="v3")
-    assert stream.output.text.startswith("word")
-    assert matches(ledger, server)
 
 
 # What a provider reports.

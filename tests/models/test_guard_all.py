@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
+from importlib import import_module
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -206,6 +208,41 @@ def test_summarisers_are_guarded(server: CountingServer) -> None:
     )
     run_agent(guard_all(middleware, ledger), model=guard(server.model(), ledger))
     all_on(ledger, server, 2)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+async def test_the_summariser_of_langmem_is_guarded(server: CountingServer, *, bound: bool) -> None:
+    """A node that keeps its model in a partial: guarded before it is made, or by `guard_all` after."""
+    with warnings.catch_warnings():
+        # It imports from where LangGraph had it before version 1.
+        warnings.simplefilter("ignore")
+        # By name: it is shipped without types.
+        summaries = import_module("langmem.short_term")
+
+    ledger = Ledger(PLENTY)
+    settings: Any = {"max_tokens": 120, "max_tokens_before_summary": 60, "max_summary_tokens": 20}
+
+    def node(model: Any) -> Any:
+        return summaries.SummarizationNode(
+            model=model.bind(max_tokens=20) if bound else model, **settings
+        )
+
+    talk: Any = [
+        HumanMessage("word " * 40, id="1"),
+        AIMessage("word " * 40, id="2"),
+        HumanMessage("Go on.", id="3"),
+    ]
+    plain = node(server.model())
+    with refuse_unguarded(), pytest.raises(UnguardedCall):
+        plain.invoke({"messages": talk})
+    for one in (guard_all(plain, ledger), node(guard(server.model(), ledger))):
+        with refuse_unguarded():
+            one.invoke({"messages": talk})
+            await one.ainvoke({"messages": talk})
+    all_on(ledger, server, 4)
+    # What its model is refused, it raises.
+    with pytest.raises(BudgetExceeded):
+        guard_all(plain, Ledger(Budget(tokens=20))).invoke({"messages": talk})
 
 
 def test_selectors_and_emulators_are_guarded(server: CountingServer) -> None:

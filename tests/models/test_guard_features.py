@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,13 @@ from langchain_core.messages import AIMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnableParallel
 
-from shoestring.budget import Budget, BudgetBusy, BudgetExceeded, Ledger, SQLiteStore
+from shoestring.budget import Amount, Budget, BudgetBusy, BudgetExceeded, Ledger, SQLiteStore
 from shoestring.models import guard, is_guarded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import LLMResult
     from tests.conftest import CountingServer
 
@@ -167,3 +169,28 @@ def test_a_branch_that_may_wait_is_let_through_after_the_other(server: CountingS
     assert all(isinstance(answer, AIMessage) for answer in answers.values())
     assert ledger.spent.tokens == server.billed
     assert len(server.requests) == 2
+
+
+async def test_a_batch_with_a_refusal_is_settled_call_by_call(server: CountingServer) -> None:
+    """LangChain's rule stands: each outcome on demand, else the first refusal; what was sent is paid."""
+    server.wants = 20
+    questions: list[Any] = ["Where?"] * 4
+    ledger = Ledger(Budget(tokens=70))
+    outcomes = await model_of(ledger, server).abatch(questions, return_exceptions=True)
+    refusals = [one for one in outcomes if isinstance(one, BaseException)]
+    assert len(refusals) == 2
+    assert all(isinstance(one, BudgetBusy | BudgetExceeded) for one in refusals)
+    assert ledger.spent.tokens == server.billed
+    second = Ledger(Budget(tokens=70))
+    before = server.billed
+    with pytest.raises((BudgetBusy, BudgetExceeded)):
+        await model_of(second, server).abatch(questions)
+    async with asyncio.timeout(20):
+        while second.held != Amount():  # noqa: ASYNC110  no event tells of it
+            await asyncio.sleep(0)
+    assert second.spent.tokens == server.billed - before > 0
+    assert {line.basis for line in second.receipt.lines} == {"measured"}
+
+
+def model_of(ledger: Ledger, server: CountingServer) -> BaseChatModel:
+    return guard(server.model(), ledger, max_output=20)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import LLM
+from langchain_core.outputs import GenerationChunk
 from langchain_ollama import OllamaLLM
 from langchain_openai import OpenAI
 from pydantic import SecretStr
@@ -18,7 +19,7 @@ from shoestring.budget import Amount, Budget, BudgetExceeded, Ledger
 from shoestring.models import UnknownProvider, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 READ = 7
 
@@ -176,3 +177,34 @@ async def test_a_completion_model_of_ones_own_is_guarded_once_the_field_is_named
     assert model.limits == [20, 20]
     assert [line.basis for line in ledger.receipt.lines] == ["presumed"] * 2
     assert all(line.spent == line.reserved for line in ledger.receipt.lines)
+
+
+class Chatterbox(Parrot):
+    """Ignores its limit, in a stream."""
+
+    says: int = 200
+
+    def _stream(
+        self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[GenerationChunk]:
+        for _ in range(self.says):
+            yield GenerationChunk(text="a word of some length ")
+
+    async def _astream(
+        self, prompt: str, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> AsyncIterator[GenerationChunk]:
+        for chunk in self._stream(prompt):
+            yield chunk
+
+
+async def test_a_streamed_completion_that_ignores_its_limit_is_cut_at_the_hold() -> None:
+    """What was held is charged; one of its full length comes whole."""
+    ledger = Ledger(Budget(tokens=1_000))
+    model = guard(Chatterbox(), ledger, output_field="max_tokens", max_output=20)
+    assert 20 < len(list(model.stream("hello"))) < 100
+    assert 20 < len([part async for part in model.astream("hello")]) < 100
+    for line in ledger.receipt.lines:
+        assert (line.basis, line.spent) == ("presumed", line.reserved)
+        assert "cut at its hold" in line.detail
+    honest = guard(Chatterbox(says=4), ledger, output_field="max_tokens", max_output=20)
+    assert len(list(honest.stream("hello"))) == 4

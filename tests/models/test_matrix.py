@@ -2,6 +2,16 @@
 
 Against the counting server: never over the cap, never less on the ledger than the server billed,
 and exactly that where the server reported it. Run as a script, this file is one of the processes.
+
+No cell is left out. Where one has no literal meaning, this stands for it:
+
+- a blocking call in a task runs in a thread of the loop's executor, an asynchronous one in a thread or a
+  process in a loop of its own;
+- a blocking call cannot be cancelled: its client gives up on a server that never answers, and the
+  task that waits for its thread is cancelled;
+- an answer that is not streamed is cut by the connection, dropped before any of it;
+- a hit in the cache is no call at all, so "cache" asks twice, and only the first must be billed;
+- a batch in which one call is refused raises at once; the end of the worker's loop cancels the others.
 """
 
 from __future__ import annotations
@@ -266,7 +276,7 @@ def test_no_cell_of_the_matrix_passes_the_cap(  # noqa: PLR0917 - one a fixture
     assert billed.tokens <= spent.tokens <= cap
     assert billed.calls <= spent.calls
     bases = {line.basis for line in ledger.receipt.lines}
-    # A batch in which one call is refused cancels the others, wherever they are.
+    # Of an abatch in which one call is refused, the others are cancelled wherever they are.
     if outcome in {"success", "error before"} and way != "abatch":
         assert bases == {"measured"}
     if bases == {"measured"}:

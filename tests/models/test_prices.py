@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import socket
-from decimal import ROUND_DOWN, Decimal, localcontext
+from datetime import UTC, datetime, time
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal, localcontext
+from typing import Any
 
 import pytest
 from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+from genai_prices.types import (
+    ClauseEquals,
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    Provider,
+    TimeOfDateConstraint,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import Field, SecretStr
 
-from shoestring.models import Price, price_of
+from shoestring.budget import Budget, Ledger
+from shoestring.models import Price, UnknownPrice, guard, known_price, price_of
+from shoestring.models.prices import _dearest, _Same
 
 KEY = SecretStr("none")
 
@@ -119,6 +132,74 @@ def test_details_that_contradict_the_total_cost_the_dearest() -> None:
         "input_token_details": {"cache_read": 50},
     }
     assert price.cost(usage) == price.bound(10, 5)
+
+
+def test_a_plain_report_costs_what_the_list_makes_of_it() -> None:
+    """Reports without details are priced without the list's own, slower way: for each of its models."""
+    compared = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            rates = model.get_prices(datetime.now(tz=UTC))
+            price = _dearest(_Same(model), (_Same(rates),))
+            if price is None:
+                continue
+            for read, written in ((10, 5), (300_000, 70)):
+                billed = rates.calc_price(Usage(input_tokens=read, output_tokens=written))
+                nanodollars = (billed["total_price"] * 10**9).to_integral_value(ROUND_CEILING)
+                usage = {"input_tokens": read, "output_tokens": written}
+                assert price.cost(usage) == nanodollars, model.id
+                compared += 1
+    assert compared > 1_000
+
+
+def test_a_price_follows_its_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rate that holds at some hours is reserved for up to an hour before, and billed in them alone."""
+    night, day = (
+        ModelPrice(input_mtok=Decimal(1), output_mtok=Decimal(2)),
+        ModelPrice(input_mtok=Decimal(10), output_mtok=Decimal(20)),
+    )
+    hours = TimeOfDateConstraint(start_time=time(8), end_time=time(20))
+    model = ModelInfo(
+        id="owl",
+        match=ClauseEquals(equals="owl"),
+        prices=[ConditionalPrice(prices=night), ConditionalPrice(prices=day, constraint=hours)],
+    )
+    nest = Provider(id="nest", name="Nest", api_pattern="nest", models=[model])
+    monkeypatch.setattr(
+        "genai_prices.data_snapshot._custom_snapshot", DataSnapshot([nest], from_auto_update=False)
+    )
+    owl = NamedChat(provider="nest", model="owl")
+
+    class Clock(datetime):
+        hour_now = 0
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2026, 1, 1, cls.hour_now, 30, tzinfo=tz)
+
+    monkeypatch.setattr("shoestring.models.prices.datetime", Clock)
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    figures: list[tuple[int, int]] = []
+    for Clock.hour_now in (3, 7, 9, 20, 3):
+        price = known_price(owl)
+        figures.append((price.bound(100, 10), price.cost(usage)))
+    cheap, dear = 120_000, 1_200_000
+    assert figures == [(cheap, cheap), (dear, cheap), (dear, dear), (cheap, cheap), (cheap, cheap)]
+
+
+def test_the_name_of_a_deployment_is_no_price() -> None:
+    """On Azure a deployment may be called like another model: what it is must be said."""
+    options: dict[str, Any] = {
+        "azure_deployment": "gpt-4o-mini",
+        "azure_endpoint": "https://x.test",
+        "api_version": "2024-10-21",
+        "api_key": "none",
+    }
+    assert price_of(AzureChatOpenAI(**options)) is None
+    with pytest.raises(UnknownPrice, match="deployment"):
+        guard(AzureChatOpenAI(**options), Ledger(Budget(usd=1)))
+    said = price_of(AzureChatOpenAI(**options, model="gpt-4o"))
+    assert said == known("openai", "gpt-4o")
 
 
 @pytest.mark.parametrize("price", [Price("0.15", "0.60", "0.01"), known("openai", "gpt-4o-mini")])

@@ -200,6 +200,101 @@ def test_headings_come_with_what_they_head() -> None:
     assert [u.kind for u in units_of(fenced)].count("header") == 2
 
 
+HTML = """<!DOCTYPE html><html><head><title>Ferries</title><style>p {color: red}</style></head><body>
+<h1>Times</h1><p>The <b>ferry</b> leaves at 07:40 from the pier.</p><!-- <p>The old pier.</p> -->
+<table><caption>Fares in euros</caption><tr><th>who</th><th>fare</th></tr>
+<tr><td>adult</td><td><p>12</p></td></tr><tr><td>child<td>6</table>
+<h2>Food</h2><ul><li>There is a kiosk on board.<li>The soup is hot.</ul><script>if (a<b) run("<p>");</script>
+</html>"""
+
+
+def test_html_gives_its_blocks() -> None:
+    """Blocks of HTML are units without the tags between them; comments are none."""
+    found = units_of(HTML)
+    told = spans(HTML, found)
+    assert [unit.kind for unit in found] == [
+        *("header", "block", "header", "sentence"),
+        *("header", "header", "row", "row"),
+        *("header", "sentence", "sentence", "block"),
+    ]
+    assert told[3] == "The <b>ferry</b> leaves at 07:40 from the pier."
+    assert told[7] == "<tr><td>child<td>6"
+    assert not any("old pier" in text for text in told)
+
+
+def test_a_row_of_html_brings_its_columns_and_caption() -> None:
+    """A row of an HTML table comes with the columns' names, the caption and the heading."""
+    trimmed = trim([Document(HTML)], "fare of a child", 10, count=words)
+    assert trimmed.text.startswith("Times\n<caption>Fares in euros</caption>")
+    assert "<th>who</th><th>fare</th>" in trimmed.text
+    assert "child" in trimmed.text
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<table>", "<tr>", "<td>", "</tr>", "<caption>", "<h2>", "</h2>", "<script>", "</script>",
+             "<!--", "-->", "<p", ">", "<", "word ", "<p>", "</p>", "\n", "&nbsp;", "<pre>", "é"]
+        ),
+        max_size=40,
+    ).map("".join)
+)  # fmt: skip
+def test_html_of_any_shape(text: str) -> None:
+    """Broken HTML gives rising, disjoint spans within the text."""
+    found = units_of("<!doctype html>" + text)
+    spans("<!doctype html>" + text, found)
+
+
+def test_a_caption_comes_with_its_table() -> None:
+    """A row brings the line that says what its table's figures are, and may stand by itself."""
+    text = (
+        "Boats sail on all days of the year.\n\nFares (in euros, one way)\n| who | fare |\n"
+        "|---|---|\n| adult | 12 |\n| child | 6 |\n"
+    )
+    trimmed = trim([Document(text)], "adult", 16, count=words)
+    assert trimmed.text == "Fares (in euros, one way)\n| who | fare |\n|---|---|\n| adult | 12 |"
+    loose = "The crossing takes half an hour.\n\n| who | fare |\n|---|---|\n| adult | 12 |"
+    assert units_of(loose)[1].header == -1
+    assert (
+        trim([Document(text)], "Fares one way", 5, count=words).text == "Fares (in euros, one way)"
+    )
+
+
+def log(lines: int) -> str:
+    fetched = [f"2024-05-01 12:00:{n % 60:02} INFO fetched block {n}" for n in range(lines)]
+    return "\n".join(
+        [
+            *fetched,
+            "2024-05-01 12:01:01 ERROR cannot open /data/x",
+            "Traceback (most recent call last):",
+            '  File "a.py", line 3, in f',
+            "    open(x)",
+            "FileNotFoundError: /data/x",
+            *(f"2024-05-01 12:02:{n:02} ERROR retry {n} failed" for n in range(5)),
+            "2024-05-01 12:03:02 INFO shutting down",
+        ]
+    )
+
+
+def test_a_run_of_a_log_collapses_with_its_count() -> None:
+    """Lines that differ in numbers only are one unit; without room the first stands for them."""
+    text = log(60)
+    trimmed = trim([Document(text)], "Why did it fail?", 75, count=words, fill="budget")
+    assert trimmed.text.startswith(
+        "2024-05-01 12:00:00 INFO fetched block 0\n[59 more like this]\n2024-05-01 12:01:01 ERROR"
+    )
+    assert trimmed.documents[0].metadata["shortened"] is True
+    assert trim([Document(text)], "Why?", 9_999, count=words, fill="budget").text == text
+
+
+def test_a_trace_is_one_event_and_failures_are_told_apart() -> None:
+    """A stack trace is kept whole; lines that tell of a failure never collapse."""
+    told = spans(log(60), units_of(log(60)))
+    assert told[2].startswith("Traceback")
+    assert told[2].endswith("FileNotFoundError: /data/x")
+    assert sum("retry" in text for text in told) == 5
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

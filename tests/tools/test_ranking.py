@@ -32,6 +32,44 @@ def test_a_name_leads_to_a_mention() -> None:
     assert best([FILM, *OTHERS, award], "What did the director of Musa get?") == award.units[0]
 
 
+def test_a_name_among_other_words_with_capitals_leads_on() -> None:
+    """Of a run of capitals two that follow each other may be the name that stands elsewhere."""
+    cast = Text("Fox", ["The cast of Fox: Tod Kurt Russell as Copper Pearl Bailey as Mama."])
+    other = Text("The Eight", ["Kurt Russell is seen in a coach."])
+    assert best([cast, *OTHERS, other], "Who of the cast of Fox is seen later?") == other.units[0]
+
+
+def test_common_words_do_not_outweigh_a_rare_one() -> None:
+    """Where each word stands in one passage only, the language says which of them tells."""
+    texts = [
+        Text("", ["They describe the position."]),
+        Text("", ["Here is a radiographic plate."]),
+        *OTHERS,
+    ]
+    flat = [unit for text in texts for unit in text.units]
+    ranking = Ranking(texts, flat, np.arange(len(texts)))
+    describe, radiographic = ranking.score("describe what is radiographic", 1_000)[0][:2]
+    assert radiographic > describe
+
+
+def test_what_holds_the_kind_of_answer_comes_first() -> None:
+    """Of two sentences with the same words, the one with a date answers "when"."""
+    text = Text("", ["The tower was opened by the king.", "The tower was opened in May 1871."])
+    values, _ = Ranking([text], text.units, np.zeros(2, np.int64)).score(
+        "When was the tower opened?", 400
+    )
+    assert values[1] > values[0]
+
+
+def test_a_line_leans_on_its_page() -> None:
+    """Figures in lines without a word of the query follow the page that the query names."""
+    page = ["Notional amounts of swaps", "19,779 total", "17,768 total"]
+    other = ["Leases of land", "12,002 total", "11,001 total"]
+    texts = [Text("", page, lines=True), Text("", other, lines=True)]
+    values, _ = Ranking(texts, page + other, np.repeat([0, 1], 3)).score("notional of swaps", 400)
+    assert min(values[1:3]) > 0.5 > max(values[4:])
+
+
 def test_names() -> None:
     """Names are runs of capitals, joined by their small words; a sentence's first word is none."""
     assert names("She met Anna of Kleve and J. Smith. Then they left.") == [

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from shoestring.tools.kinds.chat import Chat
 from shoestring.tools.kinds.code import Code
 from shoestring.tools.kinds.diff import Diff
+from shoestring.tools.kinds.html import Html
 from shoestring.tools.kinds.json_data import JsonData
 from shoestring.tools.kinds.kind import Kind
+from shoestring.tools.kinds.log import Log
 from shoestring.tools.kinds.markdown import Markdown
 from shoestring.tools.kinds.tool_schema import ToolSchema
 from shoestring.tools.units import Unit, units
@@ -16,14 +18,25 @@ __all__ = [
     "Chat",
     "Code",
     "Diff",
+    "Html",
     "JsonData",
     "Kind",
+    "Log",
     "Markdown",
     "ToolSchema",
     "units_of",
 ]
 
-KINDS: tuple[Kind, ...] = (ToolSchema(), JsonData(), Diff(), Code(), Chat(), Markdown())
+KINDS: tuple[Kind, ...] = (
+    ToolSchema(),
+    JsonData(),
+    Html(),
+    Diff(),
+    Log(),
+    Code(),
+    Chat(),
+    Markdown(),
+)
 """The kinds that are looked for, in this order; what is none of them is plain text."""
 
 

@@ -6,12 +6,14 @@ shapes are those of the providers' API references; no text of an answer matters,
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import struct
 import threading
 import zlib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -370,15 +372,37 @@ OLLAMA = Dialect(
     content="application/x-ndjson",
 )
 
-# The beginnings of paths, by which the server knows what it is spoken to in.
+# Claude behind Bedrock's InvokeModel: Anthropic's messages in AWS's event stream.
+
+
+def invoke_model_events(answer: Answer) -> Iterator[bytes]:
+    for event in message_events(answer):
+        data = event.partition(b"data: ")[2].strip()
+        yield frame("chunk", {"bytes": base64.b64encode(data).decode()})
+
+
+INVOKE_MODEL = Dialect(
+    limit=MESSAGES.limit,
+    choices=MESSAGES.choices,
+    streams=lambda path, _: path.endswith("invoke-with-response-stream"),
+    usage=message_usage,
+    whole=message,
+    events=invoke_model_events,
+    content="application/vnd.amazon.eventstream",
+)
+
+# Patterns of paths, by which the server knows what it is spoken to in.
 DIALECTS = {
+    "/openai/deployments/[^/]+/chat/completions": chat("own chunk"),
+    "/openai/responses": RESPONSES,
     "/openai/v1/chat/completions": chat("x_groq"),
     "/mistral/v1/chat/completions": chat("last chunk"),
     "/v1/chat/completions": chat("own chunk"),
     "/v1/responses": RESPONSES,
     "/v1/messages": MESSAGES,
     "/v1beta/models/": GEMINI,
-    "/model/": CONVERSE,
+    "/model/.*/converse": CONVERSE,
+    "/model/.*/invoke": INVOKE_MODEL,
     "/api/chat": OLLAMA,
 }
 
@@ -427,7 +451,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         wire = cast("_Server", self.server).wire
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        dialect = next(found for path, found in DIALECTS.items() if self.path.startswith(path))
+        dialect = next(found for path, found in DIALECTS.items() if re.match(path, self.path))
         with wire.lock:
             wire.bodies.append(body)
         if wire.status is not None:
@@ -441,7 +465,11 @@ class _Handler(BaseHTTPRequestHandler):
         with wire.lock:
             wire.written += written * choices
         usage = dialect.usage(READ, written * choices) if wire.reports is ... else wire.reports
-        model = wire.model or body.get("model") or self.path.split("/")[-1].partition(":")[0]
+        named = re.search("/models?/([^/:%]+)", self.path)
+        model = wire.model or body.get("model") or (named[1] if named else "")
+        model = model.rpartition("anthropic.")[
+            2
+        ]  # Bedrock's prefix is no part of Claude's own name
         answer = Answer([WORD] * written, written < wire.wants, usage, choices, model)
         wire.arrived.set()
         if wire.hangs:
@@ -528,6 +556,24 @@ def openai_responses(wire: Wire, **options: Any) -> BaseChatModel:
     return openai_chat(wire, use_responses_api=True, **options)
 
 
+def azure(wire: Wire, **options: Any) -> BaseChatModel:
+    from langchain_openai import AzureChatOpenAI
+
+    given: dict[str, Any] = {
+        "model": "gpt-4o-mini",
+        "azure_deployment": "a-deployment",
+        "azure_endpoint": wire.url,
+        "api_version": "2025-04-01-preview",
+        "api_key": KEY,
+        **options,
+    }
+    return AzureChatOpenAI(**given)
+
+
+def azure_responses(wire: Wire, **options: Any) -> BaseChatModel:
+    return azure(wire, use_responses_api=True, **options)
+
+
 def anthropic(wire: Wire, **options: Any) -> BaseChatModel:
     from langchain_anthropic import ChatAnthropic
 
@@ -550,6 +596,31 @@ def google(wire: Wire, **options: Any) -> BaseChatModel:
         **options,
     }
     return ChatGoogleGenerativeAI(**given)
+
+
+@cache
+def local_anthropic_bedrock() -> type[BaseChatModel]:
+    """The real class, whose address is its region's, with an address of ours."""
+    from langchain_aws import ChatAnthropicBedrock
+
+    class Local(ChatAnthropicBedrock):
+        @cached_property
+        def _client_params(self) -> dict[str, Any]:
+            return {**super()._client_params, "base_url": self.anthropic_api_url}
+
+    return Local
+
+
+def anthropic_on_bedrock(wire: Wire, **options: Any) -> BaseChatModel:
+    given: dict[str, Any] = {
+        "model": "us.anthropic.claude-sonnet-4-6",
+        "base_url": wire.url,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "a",
+        "aws_secret_access_key": "b",
+        **options,
+    }
+    return local_anthropic_bedrock()(**given)
 
 
 @cache
@@ -613,41 +684,50 @@ class Integration:
 
 HUGE = 10**6
 
+Places = dict[str, tuple[dict[str, Any], dict[str, Any]]]
+
+CHAT_PLACES: Places = {
+    "field": ({"max_tokens": HUGE}, {}),
+    "model_kwargs": ({"model_kwargs": {"max_completion_tokens": HUGE}}, {}),
+    "extra_body": ({"extra_body": {"max_tokens": HUGE}}, {}),
+    "call": ({}, {"max_tokens": HUGE}),
+    "call, newer": ({}, {"max_completion_tokens": HUGE}),
+    "call, extra_body": ({}, {"extra_body": {"max_completion_tokens": HUGE}}),
+}
+RESPONSES_PLACES: Places = {
+    "field": ({"max_tokens": HUGE}, {}),
+    "model_kwargs": ({"model_kwargs": {"max_output_tokens": HUGE}}, {}),
+    "extra_body": ({"extra_body": {"max_output_tokens": HUGE}}, {}),
+    "call": ({}, {"max_tokens": HUGE}),
+    "call, newer": ({}, {"max_output_tokens": HUGE}),
+    "call, extra_body": ({}, {"extra_body": {"max_output_tokens": HUGE}}),
+}
+MESSAGES_PLACES: Places = {
+    "field": ({"max_tokens": HUGE}, {}),
+    "model_kwargs": ({"model_kwargs": {"max_tokens": HUGE}}, {}),
+    "call": ({}, {"max_tokens": HUGE}),
+    "call, extra_body": ({}, {"extra_body": {"max_tokens": HUGE}}),
+}
+
 INTEGRATIONS = {
     "openai": Integration(
         openai_chat,
         DIALECTS["/v1/chat/completions"],
-        {
-            "field": ({"max_tokens": HUGE}, {}),
-            "model_kwargs": ({"model_kwargs": {"max_completion_tokens": HUGE}}, {}),
-            "extra_body": ({"extra_body": {"max_tokens": HUGE}}, {}),
-            "call": ({}, {"max_tokens": HUGE}),
-            "call, newer": ({}, {"max_completion_tokens": HUGE}),
-            "call, extra_body": ({}, {"extra_body": {"max_completion_tokens": HUGE}}),
-        },
+        CHAT_PLACES,
     ),
     "responses": Integration(
         openai_responses,
         RESPONSES,
-        {
-            "field": ({"max_tokens": HUGE}, {}),
-            "model_kwargs": ({"model_kwargs": {"max_output_tokens": HUGE}}, {}),
-            "extra_body": ({"extra_body": {"max_output_tokens": HUGE}}, {}),
-            "call": ({}, {"max_tokens": HUGE}),
-            "call, newer": ({}, {"max_output_tokens": HUGE}),
-            "call, extra_body": ({}, {"extra_body": {"max_output_tokens": HUGE}}),
-        },
+        RESPONSES_PLACES,
     ),
+    "azure": Integration(azure, DIALECTS["/v1/chat/completions"], CHAT_PLACES),
+    "azure responses": Integration(azure_responses, RESPONSES, RESPONSES_PLACES),
     "anthropic": Integration(
         anthropic,
         MESSAGES,
-        {
-            "field": ({"max_tokens": HUGE}, {}),
-            "model_kwargs": ({"model_kwargs": {"max_tokens": HUGE}}, {}),
-            "call": ({}, {"max_tokens": HUGE}),
-            "call, extra_body": ({}, {"extra_body": {"max_tokens": HUGE}}),
-        },
+        MESSAGES_PLACES,
     ),
+    "anthropic on bedrock": Integration(anthropic_on_bedrock, INVOKE_MODEL, MESSAGES_PLACES),
     "google": Integration(
         google,
         GEMINI,
@@ -710,6 +790,12 @@ INTEGRATIONS = {
         },
     ),
 }
+
+
+@pytest.fixture
+def bedrock_client(wire: Wire) -> Any:
+    """A client of Bedrock's own, pointed at the server."""
+    return boto(wire.url, "legacy")
 
 
 @pytest.fixture(params=list(INTEGRATIONS))

@@ -83,6 +83,37 @@ REPORTS: list[Any] = [
         (1_500, 700, 476 * 150 + 1_024 * 75 + 700 * 600, "cached 1,024; reasoning 640"),
         id="responses, cached and reasoning",
     ),
+    # The same shapes on Azure, whose price list has the same rates.
+    pytest.param(
+        "azure",
+        "gpt-4o-mini",
+        {
+            "prompt_tokens": 2_006,
+            "completion_tokens": 300,
+            "total_tokens": 2_306,
+            "prompt_tokens_details": {"cached_tokens": 1_920, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "accepted_prediction_tokens": 0,
+                "reasoning_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        },
+        (2_006, 300, 86 * 150 + 1_920 * 75 + 300 * 600, "cached 1,920"),
+        id="azure, cached",
+    ),
+    pytest.param(
+        "azure responses",
+        "gpt-4o-mini",
+        {
+            "input_tokens": 1_500,
+            "input_tokens_details": {"cached_tokens": 1_024},
+            "output_tokens": 700,
+            "output_tokens_details": {"reasoning_tokens": 640},
+            "total_tokens": 2_200,
+        },
+        (1_500, 700, 476 * 150 + 1_024 * 75 + 700 * 600, "cached 1,024; reasoning 640"),
+        id="azure responses, cached and reasoning",
+    ),
     # claude-sonnet-4-6: 3 in, 0.30 cached, 3.75 written for 5 minutes, 6 for an hour, 15 out.
     pytest.param(
         "anthropic",
@@ -122,6 +153,24 @@ REPORTS: list[Any] = [
             "cache write 2,000; reasoning 700",
         ),
         id="anthropic, thinking",
+    ),
+    # claude-sonnet-4-6 on a regional endpoint of Bedrock: a tenth above Anthropic's own.
+    pytest.param(
+        "anthropic on bedrock",
+        "us.anthropic.claude-sonnet-4-6",
+        {
+            "input_tokens": 50,
+            "cache_read_input_tokens": 1_800,
+            "cache_creation_input_tokens": 400,
+            "output_tokens": 200,
+        },
+        (
+            2_250,
+            200,
+            50 * 3_300 + 1_800 * 330 + 400 * 4_125 + 200 * 16_500,
+            "cached 1,800; cache write 400",
+        ),
+        id="anthropic on bedrock, cache",
     ),
     # gemini-2.5-flash: 0.30 in, 0.03 cached, 2.50 out; thoughts are output.
     pytest.param(

@@ -94,6 +94,10 @@ def test_thinking_is_kept_below_the_output_limit(
         ("groq", {"model": "openai/gpt-oss-120b", "reasoning_effort": "high"}, 256),
         ("mistral", {"model": "magistral-medium-latest"}, 256),
         ("ollama", {"reasoning": True}, 256),
+        ("anthropic on bedrock", {"thinking": ENABLED}, 1_280),
+        ("anthropic on bedrock", {"model": "us.anthropic.claude-opus-5"}, 256),
+        ("bedrock", {"model": "global.anthropic.claude-opus-5"}, 256),
+        ("azure", {"model": "o4-mini"}, 256),
         # Told not to think.
         ("openai", {"model": "gpt-5-mini", "reasoning_effort": "minimal"}, 16),
         ("google", {"model": "gemini-2.5-flash", "thinking_budget": 0}, 16),

@@ -16,6 +16,7 @@ from langchain_core.messages import (
 from shoestring.budget import Amount, Budget, BudgetBusy, BudgetExceeded, Ledger
 from shoestring.models import ByteBound, Price, UnboundedInput, UnboundedOutput, guard
 from shoestring.models.prompting import least_tokens
+from shoestring.models.providers import UnknownProvider
 
 if TYPE_CHECKING:
     from tests.models.wire.conftest import Integration, Wire
@@ -111,6 +112,16 @@ def test_options_of_a_request_bring_nothing_back(integration: Integration, wire:
         with pytest.raises(Exception, match="no"):
             model.invoke("hi", **again)
         assert len(wire.bodies) == 1
+
+
+def test_the_legacy_class_of_bedrock_is_refused_with_the_cure(bedrock_client: Any) -> None:
+    """Behind InvokeModel each maker has a body of its own: the error names the class that can be held."""
+    from langchain_aws import ChatBedrock
+
+    name: dict[str, Any] = {"model": "anthropic.claude-sonnet-4-5-20250929-v1:0"}
+    plain = ChatBedrock(client=bedrock_client, bedrock_client=bedrock_client, **name)
+    with pytest.raises(UnknownProvider, match="use ChatBedrockConverse"):
+        guard(plain, Ledger(Budget(tokens=100_000)))
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
