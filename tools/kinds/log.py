@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from shoestring.tools.loglines import goes_on, is_log, tells_of_failure, template
+from shoestring.tools.loglines import FEWEST, goes_on, is_log, tells_of_failure, template
 from shoestring.tools.units import LONGEST, Unit, units
 
 __all__ = ["Log"]
@@ -26,6 +26,8 @@ class Log:
     def units(self, text: str, source: str) -> list[Unit] | None:
         """Split a log into events and runs; see `Kind`."""
         del source
+        if text.count("\n") + text.count("\r") < FEWEST - 1:  # far cheaper than splitting
+            return None
         found = units(text)
         lines = [unit for unit in found if unit.kind == "line"]
         if len(lines) < _MOSTLY * len(found):
