@@ -181,7 +181,7 @@ class Pieces:
         ends = [-1, *(run[-1] for run in runs)]
         begins = [*(run[0] for run in runs[1:]), len(self.units)]
         return [
-            self._piece(run, choice, self._alike(run, before, after) | describe(run))
+            self._piece(run, choice, {**self._alike(run, before, after), **describe(run)})
             for run, before, after in zip(runs, ends, begins, strict=False)
         ]
 
