@@ -9,11 +9,14 @@ from shoestring.tools.words import words
 __all__ = ["holds_answer"]
 
 _WHEN = re.compile(
-    r"\b(?:when|(?:what|which) (?:year|date|time|day|month)|how (?:long|old))\b", re.IGNORECASE
+    r"\b(?:when|(?:what|which) (?:year|date|time|day|month)|how (?:long|old)"
+    r"|wann|quand|cu[aá]ndo|quando|когда)\b|いつ|什么时候",
+    re.IGNORECASE,
 )
 _AMOUNT = re.compile(
     r"\b(?:how (?:many|much|far|high|tall|big|large|deep|often|fast|heavy)"
-    r"|what (?:percentage|percent|number|amount|share))\b",
+    r"|what (?:percentage|percent|number|amount|share)"
+    r"|wie ?viele?|combien|cu[aá]nt[oa]s?|quant[oiae]s?|сколько)\b|多少|いくつ",
     re.IGNORECASE,
 )
 _WHO = re.compile(r"\b(?:who|whose|whom)\b", re.IGNORECASE)
@@ -39,7 +42,8 @@ def holds_answer(query: str, texts: Sequence[str]) -> list[bool]:
     hold for "who". Of a conversation the last line is the question.
 
     Args:
-        query: What is asked; English. Any other question asks for no kind.
+        query: What is asked, in English; "when" and "how many" in some other languages too. Any
+            other question asks for no kind.
         texts: What may answer it.
 
     Returns:

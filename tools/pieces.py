@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any
 
 from langchain_core.documents import Document
@@ -15,7 +15,7 @@ from shoestring.tools.render import title_of
 from shoestring.tools.units import Hop, Unit
 from shoestring.tools.versions import outdated
 
-__all__ = ["Choice", "Pieces"]
+__all__ = ["Choice", "Pieces", "more_like_this"]
 
 _HEADER = 300  # characters of a header, or of a key path, that are scored with each of its units
 
@@ -77,6 +77,8 @@ class Pieces:
                 if unit.header >= 0:
                     unit = unit._replace(header=first + unit.header)  # noqa: PLW2901 - renumbered
                     self.headers.add(unit.header)
+                if unit.like >= 0:
+                    unit = unit._replace(like=first + unit.like)  # noqa: PLW2901 - renumbered
                 self.units.append(unit)
             self.owner += [number] * len(found)
             self._texts.append(_text(document, found))
@@ -170,26 +172,44 @@ class Pieces:
         Returns:
             Documents in reading order; each one's text stands at `start` to `end` in its source.
         """
-        pieces: list[Document] = []
-        run: list[int] = []
+        runs: list[list[int]] = []
         for unit in self.kept(choice):
-            if run and not self._together(run[-1], unit, choice):
-                pieces.append(self._piece(run, choice, describe(run)))
-                run = []
-            run.append(unit)
-        if run:
-            pieces.append(self._piece(run, choice, describe(run)))
-        return pieces
+            if runs and self._together(runs[-1][-1], unit, choice):
+                runs[-1].append(unit)
+            else:
+                runs.append([unit])
+        ends = [-1, *(run[-1] for run in runs)]
+        begins = [*(run[0] for run in runs[1:]), len(self.units)]
+        return [
+            self._piece(run, choice, {**self._alike(run, before, after), **describe(run)})
+            for run, before, after in zip(runs, ends, begins, strict=False)
+        ]
 
     def _together(self, unit: int, following: int, choice: Choice) -> bool:
         """Say whether two kept units stand in one piece."""
         if self.owner[unit] != self.owner[following]:
             return False
-        if self.units[unit].path:
+        before, after = self.units[unit], self.units[following]
+        if before.path:
             return True  # parts of one value
-        if unit in choice.short or following in choice.short:
+        text = self.documents[self.owner[unit]].page_content
+        if text[before.end : after.start].strip():  # tags
             return False
         return unit + 1 == following and unit not in choice.cuts
+
+    def _alike(self, run: Sequence[int], before: int, after: int) -> dict[str, Any]:
+        """Count the lines of a log that are left out around some, and say the same as they do.
+
+        Args:
+            run: Units that are kept, neighbours of each other.
+            before: The last unit kept before them; -1 for none.
+            after: The next unit kept.
+        """
+        first, last = self.units[run[0]].like, self.units[run[-1]].like
+        above = run[0] - first if before < first else 0
+        behind = range(run[-1] + 1, after) if last >= 0 else ()
+        below = sum(1 for _ in takewhile(lambda unit: self.units[unit].like == last, behind))
+        return {"more_like_this": (above, below)} if above or below else {}
 
     def _piece(self, run: Sequence[int], choice: Choice, extra: Mapping[str, Any]) -> Document:
         owner = self.owner[run[0]]
@@ -210,10 +230,18 @@ class Pieces:
         elif run[0] in choice.short:
             content = first.short
             more["shortened"] = True
+        elif run[-1] not in choice.cuts and (left := more.get("more_like_this")):
+            above, below = map(more_like_this, left)
+            content = "\n".join(part for part in (above, content, below) if part)
         metadata = {**document.metadata, "start": offset + start, "end": offset + end, **more}
         if owner in choice.untitled:
             metadata["title"] = ""
         return Document(page_content=content, metadata=metadata)
+
+
+def more_like_this(left: int) -> str:
+    """Write how many lines of a log were left out that say the same; "" for none."""
+    return f"[{left} more like this]" if left else ""
 
 
 def _split(document: Document, kinds: Sequence[Kind], *, turn: bool) -> list[Unit]:
@@ -268,4 +296,5 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
         lines=2 * lines > len(found),
         turn=len(found) == 1 and found[0].kind == "turn",
         data=2 * sum(unit.kind == "value" for unit in found) > len(found),
+        talk=2 * sum(unit.kind == "turn" for unit in found) > len(found),
     )

@@ -140,7 +140,9 @@ def _with_logs(
     places = np.flatnonzero(lined)
     lines = [flat[i] for i in places.tolist()]
     # Whoever asks what failed, of a text in lines, asks a log, even one without times and levels.
-    if not ((asked and lined.all() and len(lines) >= loglines.FEWEST) or loglines.is_log(lines)):
+    # Lines that say the same are one unit, so the lines themselves are looked at.
+    plain = [said for unit in lines for said in unit.split("\n")]
+    if not ((asked and lined.all() and len(plain) >= loglines.FEWEST) or loglines.is_log(plain)):
         return values, height
     weight = _LOG_ASKED if asked else _LOG_ELSE
     mixed = values.copy()

@@ -15,7 +15,7 @@ from shoestring.tools.certain import certain_tokens, has_certain_tokens
 from shoestring.tools.dropped import Dropped, left_out
 from shoestring.tools.kinds import KINDS, Kind
 from shoestring.tools.pack import Packing, longest_prefix, pack
-from shoestring.tools.pieces import Choice, Pieces
+from shoestring.tools.pieces import Choice, Pieces, more_like_this
 from shoestring.tools.ranker import Ranker
 from shoestring.tools.render import render as plain
 from shoestring.tools.render import title_of
@@ -49,9 +49,10 @@ class Trimmed:
     documents: tuple[Document, ...]
     """The kept pieces in their original order; metadata `source`, `start` and `end` say exactly
     where each stood, `title` its title, `score` the chance that its best unit holds evidence,
-    `reason` why it was kept: "all fits", "relevant" or "room left". Two are not verbatim: parts of
-    a JSON value, written inside its brackets and keys, with `spans` where they stood; and a tool's
-    signature (`shortened`)."""
+    `reason` why it was kept: "all fits", "relevant" or "room left". Three are not verbatim: parts
+    of a JSON value, written inside its brackets and keys, with `spans` where they stood; a tool's
+    signature (`shortened`); and lines of a log with the count of those left out above and below
+    them that differ in numbers only (`more_like_this`)."""
     text: str
     """The pieces as rendered; "" when nothing is kept."""
     tokens: int
@@ -180,7 +181,7 @@ class _Trim:
         self.proven = (
             cuts_by_pattern(count)
             and render is plain
-            and not any(unit.short for unit in self.pieces.units)
+            and not any(unit.short or unit.like >= 0 for unit in self.pieces.units)
         )
         self.render = render
         self.fill = fill
@@ -361,6 +362,8 @@ class _Trim:
             shared += [(header, self._cost(header, math.inf))]
         for hop, opening in self.pieces.path_of(unit):
             shared += [((self.pieces.owner[unit], hop), self.count(opening) + 1)]
+        if (like := self.pieces.units[unit].like) >= 0:  # counts above and below
+            shared += [(("like", like), 2.0 * self.count(more_like_this(1_000)) + 2)]
         return shared
 
     def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:

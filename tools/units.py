@@ -80,6 +80,9 @@ class Unit(NamedTuple):
     together, inside their brackets."""
     short: str = ""
     """For a tool: its signature, kept where there is no room for the whole."""
+    like: int = -1
+    """For a line of a log in a run that says the same but for its numbers: the place of the run's
+    first; -1 for none. What is left out of a run is written as a count."""
 
 
 def units(text: str) -> list[Unit]:

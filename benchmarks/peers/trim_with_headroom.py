@@ -10,7 +10,7 @@ def trimmed(question: str, room: int, passages: list[Passage]) -> str:  # noqa: 
     messages = [
         {"role": "user", "content": question},
         {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "call", "content": "\n".join(p.whole for p in passages)},
+        {"role": "tool", "tool_call_id": "call", "content": "\n".join(p.text for p in passages)},
     ]
     return str(compress(messages, model="gpt-4o", protect_recent=0).messages[-1]["content"])
 

@@ -20,6 +20,8 @@ TEXTS = [
         ("How many steps are there?", [True, False, True, False]),
         ("Who opened it?", [False, True, False, False]),
         ("Who was Grace Darling?", [False, False, False, False]),
+        ("Wie viele Stufen?", [True, False, True, False]),
+        ("Quand ?", [True, False, False, False]),
         ("Where does it stand?", [False, False, False, False]),
         ("When was it built?\nAnd who opened it?", [False, True, False, False]),
     ],

@@ -225,7 +225,7 @@ def test_html_gives_its_blocks() -> None:
 def test_a_row_of_html_brings_its_columns_and_caption() -> None:
     """A row of an HTML table comes with the columns' names, the caption and the heading."""
     trimmed = trim([Document(HTML)], "fare of a child", 10, count=words)
-    assert trimmed.text.startswith("Times\n<caption>Fares in euros</caption>")
+    assert trimmed.text.startswith("Times\nFares in euros\n<tr><th>")
     assert "<th>who</th><th>fare</th>" in trimmed.text
     assert "child" in trimmed.text
 
@@ -277,21 +277,32 @@ def log(lines: int) -> str:
 
 
 def test_a_run_of_a_log_collapses_with_its_count() -> None:
-    """Lines that differ in numbers only are one unit; without room the first stands for them."""
+    """What is left out of lines that differ in numbers only is counted beside the line kept."""
     text = log(60)
-    trimmed = trim([Document(text)], "Why did it fail?", 75, count=words, fill="budget")
-    assert trimmed.text.startswith(
-        "2024-05-01 12:00:00 INFO fetched block 0\n[59 more like this]\n2024-05-01 12:01:01 ERROR"
+    trimmed = trim([Document(text)], "When was block 17 fetched?", 15, count=words)
+    assert trimmed.text == (
+        "[17 more like this]\n2024-05-01 12:00:17 INFO fetched block 17\n[42 more like this]"
     )
-    assert trimmed.documents[0].metadata["shortened"] is True
+    assert trimmed.documents[0].metadata["more_like_this"] == (17, 42)
+    full = trim([Document(text)], "Why did it fail?", 200, count=words, fill="budget")
+    assert 190 <= full.tokens <= 200
+    assert "more like this]" in full.text
+    assert "cannot open /data/x" in full.text
     assert trim([Document(text)], "Why?", 9_999, count=words, fill="budget").text == text
+
+
+def test_a_run_that_is_kept_is_not_counted() -> None:
+    """Lines of a run that follow each other are kept verbatim; the last has the count."""
+    found = units_of(log(60))
+    assert {unit.like for unit in found[:60]} == {0}
+    assert {unit.like for unit in found[60:]} == {-1}
 
 
 def test_a_trace_is_one_event_and_failures_are_told_apart() -> None:
     """A stack trace is kept whole; lines that tell of a failure never collapse."""
     told = spans(log(60), units_of(log(60)))
-    assert told[2].startswith("Traceback")
-    assert told[2].endswith("FileNotFoundError: /data/x")
+    (trace,) = [text for text in told if text.startswith("Traceback")]
+    assert trace.endswith("FileNotFoundError: /data/x")
     assert sum("retry" in text for text in told) == 5
 
 

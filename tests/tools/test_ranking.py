@@ -61,6 +61,15 @@ def test_what_holds_the_kind_of_answer_comes_first() -> None:
     assert values[1] > values[0]
 
 
+def test_a_reply_counts_with_its_question() -> None:
+    """The turn after one that asks is its answer, though it shares no word with the query."""
+    turns = ["Ann: Where shall we meet?", "Bob: At the pier.", "Ann: Fine.", "Bob: So long."]
+    values, _ = Ranking([Text("", turns, talk=True)], turns, np.zeros(4, np.int64)).score(
+        "Where do they meet?", 400
+    )
+    assert values[1] > max(values[2:])
+
+
 def test_a_line_leans_on_its_page() -> None:
     """Figures in lines without a word of the query follow the page that the query names."""
     page = ["Notional amounts of swaps", "19,779 total", "17,768 total"]

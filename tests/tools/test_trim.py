@@ -408,3 +408,12 @@ def test_trimming_loads_no_retrieval() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("lines", [60, 600])
+def test_a_monotonous_log_tells_what_failed(lines: int) -> None:
+    """A log that says the same again and again, but once, is a log still."""
+    said = [f"10:{n % 60:02}:{n % 59:02} INFO worker {n % 7} took job {n}" for n in range(lines)]
+    said.insert(lines // 2, "10:30:00 ERROR linker: undefined reference to `shoe_tie'")
+    kept = trim([Document("\n".join(said))], "why did the build fail", 200)
+    assert "shoe_tie" in kept.text

@@ -34,7 +34,8 @@ class Html:
     """HTML source: the text of its blocks, with the tags inside them.
 
     Tags between blocks are left out. Rows of a table stay whole and bring the row of its column
-    names and its caption; other text brings the heading above it. Scripts and styles are kept last.
+    names and its caption; other text brings the heading above it. Scripts and styles are units of
+    their own.
     """
 
     name = "html"
@@ -129,7 +130,7 @@ class _Blocks:
             return self._row(tag)
         if tag.name == "caption" or _HEADING.fullmatch(tag.name):
             end = self._peek().start
-            return _stripped(self._text, tag.start if tag.name == "caption" else tag.end, end)
+            return _stripped(self._text, tag.end, end)
         return None
 
     def _row(self, tag: _Tag) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from shoestring.tools.loglines import goes_on, is_log, tells_of_failure, template
+from shoestring.tools.loglines import FEWEST, goes_on, is_log, tells_of_failure, template
 from shoestring.tools.units import LONGEST, Unit, units
 
 __all__ = ["Log"]
@@ -17,9 +17,8 @@ _RUN = 4  # events of one template that follow each other, at least, are a run
 class Log:
     """A log: a line is kept with the stack trace or the value that goes on with it.
 
-    Events that follow each other and differ in numbers only (progress, downloads, retries) are one
-    unit, unless they tell of a failure. Where there is no room for all of them, the first stands
-    for them, with the count of the others.
+    Events that follow each other and differ in numbers only (progress, downloads) are a run, unless
+    they tell of a failure. What is left out of a run is written as a count beside what is kept.
     """
 
     name = "log"
@@ -27,6 +26,8 @@ class Log:
     def units(self, text: str, source: str) -> list[Unit] | None:
         """Split a log into events and runs; see `Kind`."""
         del source
+        if text.count("\n") + text.count("\r") < FEWEST - 1:  # far cheaper than splitting
+            return None
         found = units(text)
         lines = [unit for unit in found if unit.kind == "line"]
         if len(lines) < _MOSTLY * len(found):
@@ -36,14 +37,11 @@ class Log:
         merged: list[Unit] = []
         moved: list[int] = []  # where each unit went, for those that name it as their header
         for run in _runs(text, _events(text, found)):
-            first, last = run[0][0], run[-1][-1]
-            short = ""
-            if len(run) > 1:
-                said = text[first.start : run[0][-1].end]
-                short = f"{said}\n[{len(run) - 1} more like this]"
-            header = moved[first.header] if first.header >= 0 else -1
-            moved += [len(merged)] * sum(map(len, run))
-            merged.append(first._replace(end=last.end, header=header, short=short))
+            like = len(merged) if len(run) > 1 else -1
+            for event in run:
+                header = moved[event[0].header] if event[0].header >= 0 else -1
+                moved += [len(merged)] * len(event)
+                merged.append(event[0]._replace(end=event[-1].end, header=header, like=like))
         return merged
 
 
