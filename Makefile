@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# One worker a core, up to four: each loads a model of its own.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 MANIFESTS := pyproject.toml constraints.txt
 
 .PHONY: demo test test-all check bench clean
@@ -11,10 +13,10 @@ demo: .venv/.all  ## Real questions, a real model, three shrinking budgets.
 	$(BIN)/python examples/demo.py
 
 test: .venv/.test  ## The fast suite.
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 test-all: .venv/.test  ## Adds servers, long model runs and kill loops.
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 check: .venv/.check  ## Lint, types, and the code in README and docs.
 	$(BIN)/ruff check .
