@@ -72,7 +72,7 @@ class Quote:
             excerpts = state["context"]
             chance = max((float(piece.metadata["score"]) for piece in excerpts), default=0.0)
             if chance < self.threshold:
-                problem = f"the best excerpt has a {chance:.0%} chance to answer"
+                problem = f"the best excerpt has a chance of {chance:.0%} to answer"
                 return {"draft": failed(problem)}
             text = f"{LABEL}\n\n{render_excerpts(excerpts)}"
             return {"draft": Draft(kind="quote", text=text, truncated=False, problem="", cap=None)}

@@ -95,13 +95,13 @@ def test_abstaining_is_an_answer(run: Callable[..., Any], birds: Path) -> None:
     assert shown(ran.stdout) == snapshot("""\
 abstained
 
-  No answer: the best excerpt has a 0% chance to answer.
+  No answer: the best excerpt has a chance of 0% to answer.
 
 receipt   reserved  spent
 quote
   plan                     quote, free of charge: no other route is left
   trim                     0 of 160 tokens of room used; 1 piece dropped
-  check                    the best excerpt has a 0% chance to answer
+  check                    the best excerpt has a chance of 0% to answer
 no route
   plan                     no other route is left
 
