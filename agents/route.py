@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shoestring.budget import Caps, Store
     from shoestring.models import Price, TokenCounter
-    from shoestring.tools.tiers import Tier
+    from shoestring.tools.relevance.tiers import Tier
 
 FRAMING_SLACK = 8
 """Model tokens kept free beside a measured prompt: BPE merges across the seam of prompt and context."""

@@ -28,9 +28,9 @@ from shoestring.evals.scores import plain
 from shoestring.graphs.prompts import answer_prompt, render_sources
 from shoestring.models import LocalChatModel
 from shoestring.tools import trim
-from shoestring.tools.pack import longest_prefix
-from shoestring.tools.stop_words import STOP_WORDS
-from shoestring.tools.words import words
+from shoestring.tools.trimming.pack import longest_prefix
+from shoestring.tools.words.stop_words import STOP_WORDS
+from shoestring.tools.words.words import words
 
 SETS = ("nq20", "hotpotqa", "covidqa")
 ARMS = ("gold", "relevant", "budget", "full")

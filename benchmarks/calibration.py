@@ -1,4 +1,4 @@
-"""Does a chance of 0.2 mean two in ten? Fits and checks the chances of `shoestring.tools.chance`.
+"""Does a chance of 0.2 mean two in ten? Fits and checks the chances of `shoestring.tools.relevance.chance`.
 
     python benchmarks/calibration.py SUITE_DIR [--cases 150] [--svg docs/reliability.svg] [--marks]
 
@@ -25,10 +25,11 @@ from sklearn.linear_model import LogisticRegression
 from shoestring.evals import Case, choose, read_cases
 from shoestring.evals.scores import answer_recall, plain
 from shoestring.models import counter
-from shoestring.tools import chance, trim
-from shoestring.tools.pieces import Pieces
-from shoestring.tools.render import render
-from shoestring.tools.score import score
+from shoestring.tools import trim
+from shoestring.tools.relevance import chance
+from shoestring.tools.relevance.score import score
+from shoestring.tools.trimming.pieces import Pieces
+from shoestring.tools.trimming.render import render
 
 SETS = (
     "nq20", "hotpotqa", "musique", "2wikimultihop", "covidqa", "bioasq", "tatqa", "cuad_contracts", "locomo",

@@ -1,15 +1,15 @@
-"""Write the words that `tools/common_words.py` calls common, the commonest first.
+"""Write the words that `tools/words/common_words.py` calls common, the commonest first.
 
 A byte-pair vocabulary is learnt from a large mixture of languages and code, the most frequent pieces
 first, so the place of a whole word in it is a measure of how common the word is. Taken are the
 words among the first 40,000 entries of o200k_base (MIT licence): with 15,000 the sets of several
 hops lose 3 points of answer recall, 80,000 are as good.
 
-    python benchmarks/common_words.py > tools/common_words.txt
+    python benchmarks/common_words.py > tools/words/common_words.txt
 """
 
 from shoestring.models.vocabularies import encoding
-from shoestring.tools.words import words
+from shoestring.tools.words.words import words
 
 ENTRIES = 40_000
 

@@ -17,7 +17,7 @@ import numpy as np
 from shoestring.evals import choose, read_cases
 from shoestring.evals.trimming import Room, measure, methods
 from shoestring.models import local_embeddings, static_embeddings
-from shoestring.tools.tiers import Tier, tiers_named
+from shoestring.tools.relevance.tiers import Tier, tiers_named
 
 SETS = (
     "nq20", "hotpotqa", "musique", "2wikimultihop", "covidqa", "bioasq", "tatqa", "convfinqa",

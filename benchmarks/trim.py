@@ -27,7 +27,7 @@ from trimmers import PACKAGES, PEERS, Package, environment, python_for
 
 from shoestring.models.counting import counter
 from shoestring.models.vocabularies import encoding
-from shoestring.tools.trim import trim
+from shoestring.tools.trimming.trim import trim
 
 QUESTION = "What happens when an exception is raised while a generator is being closed?"
 FAILURE = "why did the build fail"

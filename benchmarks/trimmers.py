@@ -31,9 +31,9 @@ import numpy as np
 from shoestring.evals.cases import Case, choose, read_cases
 from shoestring.evals.scores import answer_recall
 from shoestring.models.counting import counter
-from shoestring.tools.bm25 import Postings, Vocabulary
-from shoestring.tools.stop_words import STOP_WORDS
-from shoestring.tools.words import words
+from shoestring.tools.relevance.bm25 import Postings, Vocabulary
+from shoestring.tools.words.stop_words import STOP_WORDS
+from shoestring.tools.words.words import words
 
 PEERS = Path(__file__).absolute().parent / "peers"
 PATIENCE = 900.0  # seconds an installation may take

@@ -57,7 +57,7 @@ def trim(
     """Measure which evidence survives trimming, beside whole passages by BM25."""
     from shoestring.evals.cases import choose, read_cases
     from shoestring.evals.trimming import Room, measure, methods
-    from shoestring.tools.tiers import tiers_named
+    from shoestring.tools.relevance.tiers import tiers_named
 
     if limit is not None and limit < 1:
         raise BadInput(f"--limit must be 1 or more, not {limit}")

@@ -15,7 +15,7 @@ from shoestring.cli.text import write
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shoestring.tools.trim import Dropped, Trimmed
+    from shoestring.tools.trimming.trim import Dropped, Trimmed
 
 Fill = Literal["relevant", "budget"]
 
@@ -45,9 +45,9 @@ def trim(
     """Trim a text to what tells most about a question, within a number of tokens."""
     from langchain_core.documents import Document
 
-    from shoestring.tools.ranker import Ranker
-    from shoestring.tools.tiers import tiers_named
-    from shoestring.tools.trim import trim as trim_documents
+    from shoestring.tools.relevance.ranker import Ranker
+    from shoestring.tools.relevance.tiers import tiers_named
+    from shoestring.tools.trimming.trim import trim as trim_documents
 
     if tokens < 0:
         raise BadInput(f"--tokens must be 0 or more, not {tokens}")

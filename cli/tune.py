@@ -25,7 +25,7 @@ def tune(
     """Fit a ranker to cases; write it only if it helps on cases it was not fitted to."""
     from shoestring.evals.cases import choose, read_cases
     from shoestring.evals.tuning import tune as fit
-    from shoestring.tools.tiers import tiers_named
+    from shoestring.tools.relevance.tiers import tiers_named
 
     if limit is not None and limit < 1:
         raise BadInput(f"--limit must be 1 or more, not {limit}")

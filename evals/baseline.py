@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from langchain_core.documents import Document
 
-from shoestring.tools.bm25 import Postings, Vocabulary
-from shoestring.tools.render import render
-from shoestring.tools.stop_words import STOP_WORDS
-from shoestring.tools.words import words
+from shoestring.tools.relevance.bm25 import Postings, Vocabulary
+from shoestring.tools.trimming.render import render
+from shoestring.tools.words.stop_words import STOP_WORDS
+from shoestring.tools.words.words import words
 
 __all__ = ["best_passages"]
 

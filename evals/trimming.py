@@ -16,12 +16,12 @@ from shoestring.evals.intervals import interval
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
 from shoestring.models.counting import counter
 from shoestring.models.vocabularies import encoding
-from shoestring.tools.render import render
-from shoestring.tools.trim import Fill, trim
+from shoestring.tools.trimming.render import render
+from shoestring.tools.trimming.trim import Fill, trim
 
 if TYPE_CHECKING:
     from shoestring.evals.cases import Case
-    from shoestring.tools.tiers import Tier
+    from shoestring.tools.relevance.tiers import Tier
 
 __all__ = ["Method", "Room", "Row", "measure", "methods"]
 

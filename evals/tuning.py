@@ -13,12 +13,12 @@ from shoestring.budget.extras import require
 from shoestring.evals.scores import answer_recall, gold_recall, plain
 from shoestring.models.counting import counter
 from shoestring.models.vocabularies import encoding
-from shoestring.tools.features import features
-from shoestring.tools.pieces import Pieces
-from shoestring.tools.ranker import MOST, Ranker
-from shoestring.tools.render import render
-from shoestring.tools.score import look
-from shoestring.tools.trim import trim
+from shoestring.tools.relevance.features import features
+from shoestring.tools.relevance.ranker import MOST, Ranker
+from shoestring.tools.relevance.score import look
+from shoestring.tools.trimming.pieces import Pieces
+from shoestring.tools.trimming.render import render
+from shoestring.tools.trimming.trim import trim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shoestring.evals.cases import Case
-    from shoestring.tools.tiers import Tier
+    from shoestring.tools.relevance.tiers import Tier
 
 __all__ = ["TooFewCases", "Tuned", "tune"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoestring.graphs.prompts import join_pieces, passages
-from shoestring.tools.stems import stem
-from shoestring.tools.stop_words import STOP_WORDS
-from shoestring.tools.words import words
+from shoestring.tools.words.stems import stem
+from shoestring.tools.words.stop_words import STOP_WORDS
+from shoestring.tools.words.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Much text in, less text out: read, split, index, search, trim, recall."""
 
-from shoestring.tools.compressor import TrimCompressor
-from shoestring.tools.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.history import (
     HistoryTooLong,
     HistoryTrimmer,
@@ -9,13 +7,19 @@ from shoestring.tools.history import (
     TrimmedHistory,
     trim_history,
 )
-from shoestring.tools.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
-from shoestring.tools.output import TrimmedOutput, trim_output
-from shoestring.tools.ranker import BadRanker, Ranker
-from shoestring.tools.read import NothingToRead, Skipped, UnreadableFile, read
-from shoestring.tools.recall import RecallTool
-from shoestring.tools.retriever import IndexRetriever
-from shoestring.tools.split import split
+from shoestring.tools.index.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
+from shoestring.tools.index.retriever import IndexRetriever
+from shoestring.tools.readers.files import NothingToRead, Skipped, UnreadableFile, read
+from shoestring.tools.relevance.encodings import CachedEmbeddings, CacheUnusable
+from shoestring.tools.relevance.ranker import BadRanker, Ranker
+from shoestring.tools.relevance.tiers import (
+    CrossEncoderTier,
+    EmbeddingTier,
+    JudgeTier,
+    Tier,
+    TierCost,
+)
+from shoestring.tools.splitting.split import split
 from shoestring.tools.stash import (
     NotStashed,
     Shelf,
@@ -27,8 +31,10 @@ from shoestring.tools.stash import (
     StashReadOnly,
     StashUnavailable,
 )
-from shoestring.tools.tiers import CrossEncoderTier, EmbeddingTier, JudgeTier, Tier, TierCost
-from shoestring.tools.trim import Dropped, Trimmed, trim
+from shoestring.tools.stash.recall import RecallTool
+from shoestring.tools.trimming.compressor import TrimCompressor
+from shoestring.tools.trimming.output import TrimmedOutput, trim_output
+from shoestring.tools.trimming.trim import Dropped, Trimmed, trim
 
 __all__ = [
     "BadRanker",

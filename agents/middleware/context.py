@@ -23,10 +23,10 @@ from shoestring.agents.middleware.state import ContextState
 from shoestring.agents.route import BYTES_A_TOKEN
 from shoestring.models import message_counter
 from shoestring.tools import HistoryTooLong, RecallTool, Shelf, Stash, StashError, trim, trim_output
-from shoestring.tools.choosing import choose_tools, schema_of
 from shoestring.tools.history.trimming import Remembered, TrimmedHistory, trim_messages_within
-from shoestring.tools.recall import recalling
-from shoestring.tools.render import render
+from shoestring.tools.stash.recall import recalling
+from shoestring.tools.trimming.choosing import choose_tools, schema_of
+from shoestring.tools.trimming.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence

@@ -10,9 +10,9 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
 from shoestring.tools.history.sizes import with_content
-from shoestring.tools.render import render
 from shoestring.tools.stash.marks import mark, with_mark
-from shoestring.tools.trim import trim
+from shoestring.tools.trimming.render import render
+from shoestring.tools.trimming.trim import trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from shoestring.tools.history.batches import Fixed
     from shoestring.tools.history.sizes import Sizes
     from shoestring.tools.history.steps import Step
-    from shoestring.tools.output import Content, Shrinker, Shrunk
     from shoestring.tools.stash import Shelf
+    from shoestring.tools.trimming.output import Content, Shrinker, Shrunk
 
 __all__ = ["Edit", "edit"]
 

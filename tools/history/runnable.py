@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from shoestring.models import message_counter
 from shoestring.tools.history.trimming import Remembered, TrimmedHistory, trim_messages_within
-from shoestring.tools.output import MessageCount  # noqa: TC001 - pydantic reads it
 from shoestring.tools.stash import Shelf  # noqa: TC001 - as above
+from shoestring.tools.trimming.output import MessageCount  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput

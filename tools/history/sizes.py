@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shoestring.tools.history.steps import Step
-    from shoestring.tools.output import MessageCount
+    from shoestring.tools.trimming.output import MessageCount
 
 __all__ = ["Memo", "Sizes", "with_content"]
 

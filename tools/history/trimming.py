@@ -14,8 +14,8 @@ from shoestring.tools.history.edit import Edit, edit
 from shoestring.tools.history.errors import HistoryTooLong
 from shoestring.tools.history.sizes import Memo, Sizes, with_content
 from shoestring.tools.history.steps import Place, Step, read
-from shoestring.tools.output import Shrinker
 from shoestring.tools.stash.marks import mark
+from shoestring.tools.trimming.output import Shrinker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import MessageLikeRepresentation
 
     from shoestring.tools.history.batches import Fixed
-    from shoestring.tools.output import MessageCount
     from shoestring.tools.stash import Shelf
+    from shoestring.tools.trimming.output import MessageCount
 
 __all__ = ["LeftOut", "Remembered", "TrimmedHistory", "trim_history", "trim_messages_within"]
 

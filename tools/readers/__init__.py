@@ -1,1 +1,1 @@
-"""One reader a file type: bytes in, text out. `shoestring.tools.read` chooses among them."""
+"""One reader a file type: bytes in, text out. `shoestring.tools.readers.files` chooses among them."""

@@ -1,0 +1,1 @@
+"""A hybrid index of documents, on disk, and the retriever over it."""

@@ -1,0 +1,1 @@
+"""How much a unit of text tells about a query: words first, then dearer tiers."""
