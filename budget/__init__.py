@@ -3,7 +3,6 @@
 Pure Python; imports no LangChain and nothing of ours.
 """
 
-from shoestring.budget.account import Purpose
 from shoestring.budget.amount import Amount, Caps
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import (
@@ -27,16 +26,17 @@ from shoestring.budget.errors import (
 )
 from shoestring.budget.hold import Hold
 from shoestring.budget.ledger import Ledger
-from shoestring.budget.listening import Spending
-from shoestring.budget.looking import HoldView, LedgerView, Look
-from shoestring.budget.memory import MemoryStore
-from shoestring.budget.opening import open_store
 from shoestring.budget.receipt import Basis, Receipt, ReceiptLine
-from shoestring.budget.record import HoldState
-from shoestring.budget.redis_store import RedisStore
-from shoestring.budget.sqlite import SQLiteStore
-from shoestring.budget.store import Store
-from shoestring.budget.window import Period
+from shoestring.budget.stores.looking import HoldView, LedgerView, Look
+from shoestring.budget.stores.memory import MemoryStore
+from shoestring.budget.stores.opening import open_store
+from shoestring.budget.stores.redis.store import RedisStore
+from shoestring.budget.stores.sqlite.store import SQLiteStore
+from shoestring.budget.stores.store import Store
+from shoestring.budget.tree.account import Purpose
+from shoestring.budget.tree.listening import Spending
+from shoestring.budget.tree.record import HoldState
+from shoestring.budget.tree.window import Period
 
 __all__ = [
     "Amount",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation, localcontext
 
 from shoestring.budget.amount import MAX_UNITS, Amount, Caps, check_units, dollars
-from shoestring.budget.window import PERIODS, Period
+from shoestring.budget.tree.window import PERIODS, Period
 
 # Digits enough to round any sum below MAX_UNITS nanodollars exactly, whatever context the caller
 # works in.

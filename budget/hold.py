@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from shoestring.budget.receipt import Basis
-    from shoestring.budget.record import HoldState, Record
+    from shoestring.budget.tree.record import HoldState, Record
 
 _BASES = ("measured", "estimated", "presumed")
 

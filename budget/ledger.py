@@ -5,26 +5,26 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from shoestring.budget import view
 from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import Anchored, not_portable
-from shoestring.budget.listening import SHARES
-from shoestring.budget.memory import MemoryStore
-from shoestring.budget.record import Origin
-from shoestring.budget.window import moment
+from shoestring.budget.stores.memory import MemoryStore
+from shoestring.budget.tree.listening import SHARES
+from shoestring.budget.tree.record import Origin
+from shoestring.budget.tree.tree import view
+from shoestring.budget.tree.window import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from shoestring.budget.account import Account, Purpose
     from shoestring.budget.amount import Caps
     from shoestring.budget.hold import Hold
-    from shoestring.budget.listening import Spending
     from shoestring.budget.receipt import Receipt
-    from shoestring.budget.store import Store
-    from shoestring.budget.tree import Tree
+    from shoestring.budget.stores.store import Store
+    from shoestring.budget.tree.account import Account, Purpose
+    from shoestring.budget.tree.listening import Spending
+    from shoestring.budget.tree.tree import Tree
 
 # Seconds the owner of a hold may be silent before its spending is presumed.
 LEASE = 600.0

@@ -9,7 +9,7 @@ import pytest
 from shoestring.budget.amount import Amount
 
 if TYPE_CHECKING:
-    from shoestring.budget.store import Store
+    from shoestring.budget.stores.store import Store
 
 
 class Clock:

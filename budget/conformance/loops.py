@@ -11,7 +11,7 @@ import pytest
 
 from shoestring.budget import Amount, Budget, Ledger, LoopDetected
 from shoestring.budget.conformance.base import Conformance
-from shoestring.budget.loops import REMEMBERED
+from shoestring.budget.tree.loops import REMEMBERED
 
 if TYPE_CHECKING:
     from shoestring.budget import Store

@@ -237,7 +237,9 @@ class Interleaving:
             scheduler.spawn("worker", work)
             return await future
 
-        self._patch.setattr("shoestring.budget.tree.ThreadGate", lambda: SteppedGate(scheduler))
+        self._patch.setattr(
+            "shoestring.budget.tree.tree.ThreadGate", lambda: SteppedGate(scheduler)
+        )
         self._patch.setattr(time, "sleep", pause)
         self._patch.setattr(asyncio, "to_thread", to_thread)
         return scheduler

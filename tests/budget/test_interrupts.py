@@ -26,8 +26,8 @@ from shoestring.budget import (
     SQLiteStore,
 )
 from shoestring.budget.conformance import Clock
-from shoestring.budget.tree import Tree
-from shoestring.budget.waiting import ThreadGate
+from shoestring.budget.tree.tree import Tree
+from shoestring.budget.tree.waiting import ThreadGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from shoestring.budget import (
     open_store,
 )
 from shoestring.budget.errors import BudgetBusy, HoldSettled
-from shoestring.budget.session import pause
+from shoestring.budget.stores.session import pause
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Where ledgers live, and what all durable stores share."""

@@ -1,0 +1,1 @@
+"""Ledgers in a Redis or Valkey server."""
