@@ -8,7 +8,7 @@ hops lose 3 points of answer recall, 80,000 are as good.
     python benchmarks/common_words.py > tools/words/common_words.txt
 """
 
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.vocabularies import encoding
 from shoestring.tools.words.words import words
 
 ENTRIES = 40_000

@@ -28,7 +28,7 @@ from pydantic import SecretStr
 
 from shoestring.budget import Budget, BudgetExceeded, Ledger, open_store
 from shoestring.models import Price, guard
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.vocabularies import encoding
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import SynchronizedArray

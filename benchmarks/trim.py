@@ -25,8 +25,8 @@ from pydoc_data import topics
 from langchain_core.documents import Document
 from trimmers import PACKAGES, PEERS, Package, environment, python_for
 
-from shoestring.models.counting import counter
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.counting import counter
+from shoestring.models.counting.vocabularies import encoding
 from shoestring.tools.trimming.trim import trim
 
 QUESTION = "What happens when an exception is raised while a generator is being closed?"

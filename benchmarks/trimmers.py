@@ -30,7 +30,7 @@ import numpy as np
 
 from shoestring.evals.cases import Case, choose, read_cases
 from shoestring.evals.scores import answer_recall
-from shoestring.models.counting import counter
+from shoestring.models.counting.counting import counter
 from shoestring.tools.relevance.bm25 import Postings, Vocabulary
 from shoestring.tools.words.stop_words import STOP_WORDS
 from shoestring.tools.words.words import words

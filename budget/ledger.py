@@ -9,9 +9,9 @@ from shoestring.budget.amount import Amount, check_type, check_units
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import Anchored, not_portable
 from shoestring.budget.stores.memory import MemoryStore
+from shoestring.budget.tree import view
 from shoestring.budget.tree.listening import SHARES
 from shoestring.budget.tree.record import Origin
-from shoestring.budget.tree.tree import view
 from shoestring.budget.tree.window import moment
 
 if TYPE_CHECKING:

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from packaging.requirements import Requirement
 
 from shoestring.budget.extras import MissingExtra
-from shoestring.models.embeddings import MODEL, WrongWeights, check_weights, packaged_weights
-from shoestring.models.gguf import ModelFileError, read_model
-from shoestring.models.local import packaged_model
-from shoestring.models.vocabularies import VocabularyUnavailable, encoding
+from shoestring.models.counting.vocabularies import VocabularyUnavailable, encoding
+from shoestring.models.embedding.sentences import (
+    MODEL,
+    WrongWeights,
+    check_weights,
+    packaged_weights,
+)
+from shoestring.models.local.chat import packaged_model
+from shoestring.models.local.gguf import ModelFileError, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from langchain_core.documents import Document
 from shoestring.evals.baseline import best_passages
 from shoestring.evals.intervals import interval
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
-from shoestring.models.counting import counter
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.counting import counter
+from shoestring.models.counting.vocabularies import encoding
 from shoestring.tools.trimming.render import render
 from shoestring.tools.trimming.trim import Fill, trim
 

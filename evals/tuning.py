@@ -11,8 +11,8 @@ from langchain_core.documents import Document
 
 from shoestring.budget.extras import require
 from shoestring.evals.scores import answer_recall, gold_recall, plain
-from shoestring.models.counting import counter
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.counting import counter
+from shoestring.models.counting.vocabularies import encoding
 from shoestring.tools.relevance.features import features
 from shoestring.tools.relevance.ranker import MOST, Ranker
 from shoestring.tools.relevance.score import look

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shoestring.budget.extras import MissingExtra
-    from shoestring.models.counting import (
+    from shoestring.models.counting.counting import (
         ByteBound,
         HuggingFaceCounter,
         TiktokenCounter,
@@ -15,54 +15,54 @@ if TYPE_CHECKING:
         counter,
         counter_for,
     )
-    from shoestring.models.embeddings import local_embeddings
-    from shoestring.models.framing import UnboundedInput
-    from shoestring.models.guarded import is_guarded
-    from shoestring.models.guarding import guard
-    from shoestring.models.holding import Unreachable, guard_all
-    from shoestring.models.limits import DEFAULT_MAX_OUTPUT
+    from shoestring.models.counting.framing import UnboundedInput
+    from shoestring.models.counting.measuring import message_counter
+    from shoestring.models.counting.vocabularies import VocabularyUnavailable
+    from shoestring.models.embedding.sentences import local_embeddings
+    from shoestring.models.embedding.static import static_embeddings
+    from shoestring.models.guarding.guard import guard
+    from shoestring.models.guarding.guarded import is_guarded
+    from shoestring.models.guarding.holding import Unreachable, guard_all
+    from shoestring.models.guarding.limits import DEFAULT_MAX_OUTPUT
+    from shoestring.models.guarding.thinking import ThinkingLimit, UnboundedOutput
+    from shoestring.models.guarding.tripwire import UnguardedCall, refuse_unguarded
     from shoestring.models.load import UnknownModel, load_model
-    from shoestring.models.local import LocalChatModel
-    from shoestring.models.measuring import message_counter
+    from shoestring.models.local.chat import LocalChatModel
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
-    from shoestring.models.static_vectors import static_embeddings
-    from shoestring.models.thinking import ThinkingLimit, UnboundedOutput
-    from shoestring.models.tripwire import UnguardedCall, refuse_unguarded
-    from shoestring.models.vocabularies import VocabularyUnavailable
 
 # Imported when first asked for: guarding a model loads neither the local model nor the embedder.
 # No module is named like what it exports: importing it would put the module in the export's place.
 _HOMES = {
-    "ByteBound": "counting",
-    "DEFAULT_MAX_OUTPUT": "limits",
-    "HuggingFaceCounter": "counting",
-    "LocalChatModel": "local",
+    "ByteBound": "counting.counting",
+    "DEFAULT_MAX_OUTPUT": "guarding.limits",
+    "HuggingFaceCounter": "counting.counting",
+    "LocalChatModel": "local.chat",
     "MissingExtra": "load",
     "Price": "prices",
-    "ThinkingLimit": "thinking",
-    "TiktokenCounter": "counting",
-    "TokenCounter": "counting",
-    "UnboundedInput": "framing",
-    "UnguardedCall": "tripwire",
-    "UnboundedOutput": "thinking",
+    "ThinkingLimit": "guarding.thinking",
+    "TiktokenCounter": "counting.counting",
+    "TokenCounter": "counting.counting",
+    "UnboundedInput": "counting.framing",
+    "UnguardedCall": "guarding.tripwire",
+    "UnboundedOutput": "guarding.thinking",
     "UnknownModel": "load",
     "UnknownPrice": "prices",
     "UnknownProvider": "providers",
-    "Unreachable": "holding",
-    "VocabularyUnavailable": "vocabularies",
-    "counter": "counting",
-    "counter_for": "counting",
-    "guard": "guarding",
-    "guard_all": "holding",
-    "is_guarded": "guarded",
+    "Unreachable": "guarding.holding",
+    "VocabularyUnavailable": "counting.vocabularies",
+    "counter": "counting.counting",
+    "counter_for": "counting.counting",
+    "guard": "guarding.guard",
+    "guard_all": "guarding.holding",
+    "is_guarded": "guarding.guarded",
     "known_price": "prices",
     "load_model": "load",
-    "local_embeddings": "embeddings",
-    "message_counter": "measuring",
+    "local_embeddings": "embedding.sentences",
+    "message_counter": "counting.measuring",
     "price_of": "prices",
-    "refuse_unguarded": "tripwire",
-    "static_embeddings": "static_vectors",
+    "refuse_unguarded": "guarding.tripwire",
+    "static_embeddings": "embedding.static",
 }
 
 __all__ = [

@@ -48,8 +48,8 @@ def load_model(spec: str) -> BaseChatModel:
 
 
 def _local(path: str | None) -> BaseChatModel:
-    from shoestring.models.gguf import ModelFileError
-    from shoestring.models.local import LocalChatModel
+    from shoestring.models.local.chat import LocalChatModel
+    from shoestring.models.local.gguf import ModelFileError
 
     if path == "":
         raise UnknownModel("local: lacks a path: give local:/path/to/model.gguf, or just local")

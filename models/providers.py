@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shoestring.models.clients import is_botocore
+from shoestring.models.guarding.clients import is_botocore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -245,7 +245,7 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Provider(
         name="local",
-        classes=("shoestring.models.local.",),
+        classes=("shoestring.models.local.chat.",),
         output_field="max_tokens",
         output_keys=frozenset({"max_tokens"}),
         timeout=("timeout", "timeout"),

@@ -25,7 +25,7 @@ from hypothesis import settings
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.vocabularies import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,7 +37,7 @@ from shoestring.budget import (
 )
 from shoestring.models import counter_for, is_guarded
 from shoestring.models import guard as guard_model
-from shoestring.models.guarded import terms_of
+from shoestring.models.guarding.guarded import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Generator

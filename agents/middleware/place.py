@@ -12,7 +12,7 @@ from langchain.agents.middleware import (
     ModelRetryMiddleware,
 )
 
-from shoestring.models.guarded import terms_of, with_ledger
+from shoestring.models.guarding.guarded import terms_of, with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

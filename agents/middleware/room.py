@@ -11,7 +11,7 @@ from shoestring.agents.middleware.left import note
 from shoestring.agents.middleware.place import inside
 from shoestring.agents.route import UNBOUNDED, Meter
 from shoestring.models import DEFAULT_MAX_OUTPUT, counter_for, is_guarded, price_of
-from shoestring.models.guarded import terms_of
+from shoestring.models.guarding.guarded import terms_of
 
 if TYPE_CHECKING:
     from langchain.agents.middleware import ModelRequest

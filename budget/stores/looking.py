@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shoestring.budget.stores import owner
+from shoestring.budget.tree import view
 from shoestring.budget.tree.record import Record, receipt_line
-from shoestring.budget.tree.tree import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,13 +15,13 @@ from shoestring.budget.errors import (
 )
 from shoestring.budget.hold import Hold
 from shoestring.budget.receipt import ReceiptLine
+from shoestring.budget.tree import refusal, view
 from shoestring.budget.tree.account import Account
 from shoestring.budget.tree.atomic import Atomic
 from shoestring.budget.tree.leases import Leases
 from shoestring.budget.tree.loops import fingerprint, written
 from shoestring.budget.tree.record import NOTHING, Record
 from shoestring.budget.tree.recount import recount, requeue
-from shoestring.budget.tree.tree import refusal, view
 from shoestring.budget.tree.turns import join, leave, next_in_turn
 from shoestring.budget.tree.waiting import TaskGate, ThreadGate, Waiter
 

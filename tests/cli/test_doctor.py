@@ -18,7 +18,7 @@ from shoestring.cli import parts as module
 from shoestring.cli.doctor import show
 from shoestring.cli.main import app
 from shoestring.cli.parts import Part, examine
-from shoestring.models.embeddings import WrongWeights
+from shoestring.models.embedding.sentences import WrongWeights
 
 if TYPE_CHECKING:
     from pathlib import Path

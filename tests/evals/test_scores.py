@@ -5,8 +5,8 @@ import pytest
 from shoestring.evals.cases import Case, Passage
 from shoestring.evals.intervals import interval
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
-from shoestring.models.counting import counter
-from shoestring.models.vocabularies import encoding
+from shoestring.models.counting.counting import counter
+from shoestring.models.counting.vocabularies import encoding
 
 COUNT = counter("cl100k_base").count
 CL100K = encoding("cl100k_base")

@@ -11,7 +11,7 @@ from shoestring.evals.baseline import best_passages
 from shoestring.evals.cases import Case, Passage, choose, read_cases
 from shoestring.evals.intervals import interval
 from shoestring.evals.trimming import Room, measure, methods
-from shoestring.models.counting import counter
+from shoestring.models.counting.counting import counter
 
 COUNT = counter("cl100k_base").count
 DATA = Path(os.environ.get("SHOESTRING_DATA") or Path(__file__).parents[3] / "shared" / "data")

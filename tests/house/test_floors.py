@@ -46,7 +46,7 @@ def test_the_budget_floor_is_pure_python() -> None:
     """The ledger needs the standard library alone; its published tests pytest, its Redis store redis."""
     for path in (ROOT / "budget").rglob("*.py"):
         kit = {"pytest", "hypothesis"} if path.parent.name == "conformance" else set[str]()
-        kit |= {"redis"} if path.name.startswith("redis_") else set[str]()
+        kit |= {"redis"} if path.parent.name == "redis" else set[str]()
         for name in imported(path):
             top = name.split(".")[0]
             known = top in sys.stdlib_module_names or top in kit

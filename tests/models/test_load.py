@@ -8,7 +8,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 
 from shoestring.models.load import UnknownModel, load_model
-from shoestring.models.local import LocalChatModel, packaged_model
+from shoestring.models.local.chat import LocalChatModel, packaged_model
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr
 
 from shoestring.budget import Budget, Ledger
 from shoestring.models import UnknownProvider, guard
+from shoestring.models.guarding.refusals import never_connected, was_refused
 from shoestring.models.providers import PROVIDERS, provider_of
-from shoestring.models.refusals import never_connected, was_refused
 
 KEY = SecretStr("none")
 
@@ -37,7 +37,7 @@ class Limited(FakeListChatModel):
         ("langchain_ollama.chat_models", "Ollama", "num_predict"),
         ("langchain_groq.chat_models", "Groq", "max_tokens"),
         ("langchain_mistralai.chat_models", "Mistral", "max_tokens"),
-        ("shoestring.models.local", "local", "max_tokens"),
+        ("shoestring.models.local.chat", "local", "max_tokens"),
     ],
 )
 def test_each_integration_is_found_by_its_module(module: str, name: str, field: str) -> None:

@@ -28,7 +28,7 @@ def certain_tokens(text: str, count: Callable[[str], int]) -> int:
         text: A unit's text, with no blank at its ends.
         count: Counts by o200k_base or cl100k_base.
 
-    >>> from shoestring.models.counting import counter
+    >>> from shoestring.models.counting.counting import counter
     >>> certain_tokens("A heron, at last.", counter("o200k_base").count)
     6
     """

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from langchain_core.documents import Document
 
-from shoestring.models.remembered import cuts_by_pattern, remembered
+from shoestring.models.counting.remembered import cuts_by_pattern, remembered
 from shoestring.tools.relevance.ranker import Ranker
 from shoestring.tools.relevance.score import Scores, score
 from shoestring.tools.relevance.tiers.tier import Tier
@@ -127,7 +127,7 @@ def trim(
     if order not in ("original", "edges"):
         raise ValueError(f'order must be "original" or "edges", not {order!r}')
     if count is None:
-        from shoestring.models.counting import counter
+        from shoestring.models.counting.counting import counter
 
         count = counter("o200k_base").count
     return _Trim(

@@ -15,7 +15,7 @@ from langchain_core.messages import (
 
 from shoestring.budget import Amount, Budget, BudgetBusy, BudgetExceeded, Ledger
 from shoestring.models import ByteBound, Price, UnboundedInput, UnboundedOutput, guard
-from shoestring.models.prompting import least_tokens
+from shoestring.models.counting.prompting import least_tokens
 from shoestring.models.providers import UnknownProvider
 
 if TYPE_CHECKING:

@@ -425,7 +425,7 @@ def test_an_index_by_words_alone_needs_no_chroma(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_real_embedder_finds_a_paraphrase(tmp_path: Path) -> None:
     """With MiniLM a passage is found that shares no word with the question."""
-    from shoestring.models.embeddings import local_embeddings
+    from shoestring.models.embedding.sentences import local_embeddings
 
     with Index.open(tmp_path / "i", local_embeddings()) as index:
         index.update(corpus(TEXTS))

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoestring.models.counting import counter
+from shoestring.models.counting.counting import counter
 from shoestring.tools.trimming.certain import certain_tokens, has_certain_tokens
 
 PARTS = st.sampled_from(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from shoestring.models.counting import counter
+from shoestring.models.counting.counting import counter
 from shoestring.tools.relevance.tiers import EmbeddingTier
 from shoestring.tools.trimming.render import render
 from shoestring.tools.trimming.trim import Trimmed, trim

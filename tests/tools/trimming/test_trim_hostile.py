@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
-from shoestring.models.counting import counter
+from shoestring.models.counting.counting import counter
 from shoestring.tools.trimming.render import render
 from shoestring.tools.trimming.trim import Fill, Order, Trimmed, trim
 

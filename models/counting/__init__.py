@@ -1,0 +1,1 @@
+"""How many tokens a prompt is, before it is sent."""

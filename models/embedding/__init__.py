@@ -1,0 +1,1 @@
+"""Embeddings whose weights come in a package: no network."""

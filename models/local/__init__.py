@@ -1,0 +1,1 @@
+"""A chat model that runs in this process, from a GGUF file."""
