@@ -2,7 +2,7 @@
 
 quicktok (the `fast` extra) splits and merges as tiktoken does, several times faster. The two were
 compared for every character below, in contexts that show what kind of character a vocabulary takes
-it for (`tests/models/test_fast_tokens.py`). They differ where their Unicode tables are of different
+it for (`tests/models/counting/test_fast_tokens.py`). They differ where their Unicode tables are of different
 years, and after a long s, which one of them takes for the s of a contraction. So a text with any
 other character is left to tiktoken, and a release of quicktok that was not compared is not used.
 """

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoestring.models.counting.counting import TiktokenCounter, counter, fast_tokens
+from shoestring.models.counting import fast_tokens
+from shoestring.models.counting.counting import TiktokenCounter, counter
 from shoestring.models.counting.fast_tokens import compared, exact_count
 from shoestring.models.counting.remembered import remembered
 from shoestring.models.counting.vocabularies import encoding

@@ -11,7 +11,8 @@ import pytest
 import tiktoken.registry
 from tiktoken import load
 
-from shoestring.models import VocabularyUnavailable, vocabularies
+from shoestring.models import VocabularyUnavailable
+from shoestring.models.counting import vocabularies
 from shoestring.models.counting.vocabularies import encoding
 
 if TYPE_CHECKING:
