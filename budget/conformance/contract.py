@@ -90,7 +90,11 @@ class FindingContract(Conformance):
     def test_opening_with_another_budget_is_refused(self, store: Store) -> None:
         """Neither cap is silently taken: what the store holds stays as it is."""
         root = open_ledger(Budget(tokens=90), "org", under=store)
-        for other in (Budget(tokens=91), Budget(tokens=90, per="day"), Budget(tokens=90, repeats=2)):
+        for other in (
+            Budget(tokens=91),
+            Budget(tokens=90, per="day"),
+            Budget(tokens=90, repeats=2),
+        ):
             with pytest.raises(BudgetChanged, match="ledger 'org' began with Budget"):
                 open_ledger(other, "org", under=store)
         open_ledger(Budget(tokens=9), "tenant", under=root)
