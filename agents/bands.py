@@ -24,7 +24,10 @@ def band_of(share: float) -> Band:
     >>> band_of(0.7), band_of(0.69), band_of(0.0)
     ('high', 'medium', 'critical')
     """
-    return next((band for band, floor in FLOORS if share >= floor), "critical")
+    for band, floor in FLOORS:
+        if share >= floor:
+            return band
+    return "critical"
 
 
 def share_left(ledger: Ledger) -> float:

@@ -201,7 +201,8 @@ class Offers:
             return str(forecast)
         cap = short(forecast.least, self.standing.affordable)
         if cap is None:
-            return str(forecast)
+            more = short(forecast.likely, self.standing.affordable) is not None
+            return f"{forecast}, more than is left" if more else str(forecast)
         what = {
             "tokens": f"{forecast.least.tokens:,} tokens",
             "usd": f"${forecast.least.usd:.6f}",

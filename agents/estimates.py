@@ -20,6 +20,10 @@ WIDE = 1.0
 NARROW = 0.25
 """Prior variance of each other weight: features lie in [0, 1], and few of them matter much."""
 
+DRIFT = 1e-5
+"""Variance that the constant gains with each run: models and prices change. In costs what is older than some
+100 runs counts little, in chances what is older than some 600."""
+
 STEEPEST = 50.0
 """Largest weight that a file may hold; learned ones stay below 10."""
 
@@ -45,8 +49,10 @@ class Spread:
     def gain(self, seen: Floats, noise: float) -> Floats:
         """Take in that `seen` was observed with this variance; return how far each weight moves.
 
-        Source: recursive least squares, that is, a Kalman filter of weights that stand still.
+        Source: recursive least squares, that is, a Kalman filter of weights that stand still, all but
+        the constant, which wanders.
         """
+        self.matrix[0, 0] += DRIFT
         direction: Floats = self.matrix @ seen
         variance = noise + float(seen @ direction)
         self.matrix -= np.outer(direction, direction) / variance

@@ -8,6 +8,7 @@ import operator
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from shoestring.tools.relevance.answers import asks_for
@@ -164,10 +165,8 @@ def check_sums(text: str) -> tuple[int, int]:
     >>> check_sums("16 - 3 = 13 eggs, (13 - 4) * 2 = $19.")
     (2, 1)
     """
-    checked = wrong = 0
-    for match in _SUM.finditer(text):
-        if checked == _MOST_SUMS:
-            break
+    checked, wrong = 0, 0
+    for match in islice(_SUM.finditer(text), _MOST_SUMS):
         worked = _worked_out(match[1].translate(_SIGNS))
         if worked is None:
             continue
