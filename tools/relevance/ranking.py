@@ -131,11 +131,18 @@ class Ranking:
         return scaled(values), self._found(weights, len(terms) - len(known))
 
     def said(self, query: str) -> list[tuple[float, Ints]]:
-        """Give the words of the query that are found: each with its rarity and the units it is in."""
+        """Give the words of the query that are found: each with its rarity and the units it is in.
+
+        Rarity is that in the units times that in the language.
+        """
         terms = list(dict.fromkeys(words(query)))
         terms = [term for term in terms if term not in STOP_WORDS] or terms
-        known = sorted(set(self._vocabulary.find(terms).values()))
-        found = [(self._units.idf(number), self._units.holding(number)) for number in known]
+        known = self._vocabulary.find(terms)
+        weights = {number: weight(term) for term, number in known.items()}
+        found = [
+            (weights[number] * self._units.idf(number), self._units.holding(number))
+            for number in sorted(weights)
+        ]
         return [(rarity, units) for rarity, units in found if len(units)]
 
     def _halves(self, weights: Mapping[int, float]) -> tuple[Floats, Floats]:
