@@ -114,6 +114,15 @@ def test_nothing_to_score() -> None:
     assert len(score([Text("", [])], "engine", 10).values) == 0
 
 
+def test_a_status_that_is_only_passed_on_does_not_hide_the_failure() -> None:
+    """What stands above the failed command scores more than the cleaning up above the last line."""
+    steps = [f"installing part {n}" for n in range(60)]
+    told = ["README.md:7: line of 97 characters", 'The command "lint" exited with 1']
+    clean = [f"removed cache {n}" for n in range(30)]
+    scores = score_lines([*steps, *told, *clean, "Done. Your build exited with 1"])
+    assert scores[60] > scores[62:92].max()
+
+
 def test_a_log_that_is_asked_what_failed_is_not_packed_by_the_words_asked() -> None:
     """Which lines hold "build" and "log" tells nothing of a failure; asked for a thing, words count."""
     lines = [f"12:00:{second:02} INFO build step {second} of log" for second in range(50)]
