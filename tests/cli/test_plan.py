@@ -28,7 +28,11 @@ def plan(
     run: Callable[..., Any], birds: Path, server: CountingServer, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """Run the command on the birds with a model that counts its calls; none may come."""
-    monkeypatch.setattr(planning, "model_of", lambda _: server.model())
+
+    def loaded(_: str) -> Any:
+        return server.model()
+
+    monkeypatch.setattr(planning, "model_of", loaded)
 
     def planned(*options: str) -> Any:
         ran = run("plan", QUESTION, "birds", *options)

@@ -91,15 +91,16 @@ def test_every_run_teaches_the_forecaster(server: CountingServer, tmp_path: Path
     server.says = lambda _: ANSWER
     file = tmp_path / "forecasts.json"
     budget = Budget(tokens=3_000)
-    for _ in range(10):
-        _, ledger = ask(server, budget, Planner((Direct(),), forecaster=Forecaster(file)))
+    ledgers = [
+        ask(server, budget, Planner((Direct(),), forecaster=Forecaster(file)))[1] for _ in range(10)
+    ]
     planner = Planner((Direct(),), forecaster=Forecaster(file))
     plan = preview(QUESTION, server.model(), DOCUMENTS, budget=budget, planner=planner)
     found = plan.forecasts["direct"]
     assert found.runs == 10
     assert found.high is not None
     assert found.bound is not None
-    assert ledger.spent.tokens <= found.likely.tokens < found.bound.tokens / 2
+    assert ledgers[-1].spent.tokens <= found.likely.tokens < found.bound.tokens / 2
     assert len(server.requests) == 10
 
 
