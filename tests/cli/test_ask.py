@@ -103,7 +103,7 @@ quote
   trim                     0 of 160 tokens of room used; 1 piece dropped
   check                    the best excerpt has a chance of 0% to answer
 no route
-  plan                     no other route is left
+  plan                     no other route is left; not quote: tried before
 
 tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent
 """)
