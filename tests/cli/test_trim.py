@@ -40,6 +40,21 @@ def test_json(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_page(tmp_path: Path) -> None:
+    """--html writes a page beside what is printed, or replaces it; where none can be, nothing is done."""
+    page = tmp_path / "trim.html"
+    args = ["trim", "-q", "Who designed the engine?", "-n", "12", "--html"]
+    for _ in range(2):
+        result = runner.invoke(app, [*args, str(page)], input=TEXT)
+        assert result.stdout == "Charles Babbage designed the engine there.\n"
+    assert "<h1" in page.read_text(encoding="utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["trim.html"]
+    for nowhere in (tmp_path, tmp_path / "missing" / "a.html"):
+        result = runner.invoke(app, [*args, str(nowhere)], input=TEXT)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "cannot be written: no such folder" in result.stderr
+
+
 def test_budget_fills_the_room() -> None:
     """With --fill budget what fits comes back as it was."""
     result = runner.invoke(
