@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page", "ready"]
 
+_ASSETS = files("shoestring.evals.report").joinpath("assets")
 _IN_SCRIPT = str.maketrans(
     {mark: f"\\u{ord(mark):04x}" for mark in "<>&\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}"}
 )
@@ -64,7 +65,7 @@ def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fi
 @cache
 def _asset(name: str) -> str:
     """Return a file that is shipped beside this module."""
-    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+    return _ASSETS.joinpath(name).read_text(encoding="utf-8")
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:
@@ -79,12 +80,17 @@ def _hash(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
+def _plain(value: object) -> object:
+    # Our own markup is no plain string, and passes.
+    return shown(value) if type(value) is str else value
+
+
 @cache
 def _environment() -> Environment:
     require("jinja2", "report")
     from jinja2 import DictLoader, Environment, StrictUndefined
 
-    names = [entry.name for entry in files(__package__).joinpath("assets").iterdir()]
+    names = [entry.name for entry in _ASSETS.iterdir()]
     templates = {name: _asset(name) for name in names if name.endswith(".html")}
     environment = Environment(
         loader=DictLoader(templates),
@@ -92,7 +98,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: shown(value) if type(value) is str else value,
+        finalize=_plain,
     )
     environment.filters["count"] = lambda figure: f"{figure:,}"
     return environment

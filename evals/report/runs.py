@@ -111,9 +111,8 @@ def _spent(ledger: Ledger) -> list[_Figure]:
         _used("calls", spent.calls, limit.calls),
     ]
     if spent.nanodollars or limit.usd is not None:
-        figures.append(
-            _used("dollars", float(spent.usd), limit.usd and float(limit.usd), "${:,.6f}")
-        )
+        cap = None if limit.usd is None else float(limit.usd)
+        figures.append(_used("dollars", float(spent.usd), cap, "${:,.6f}"))
     figures.append(_used("seconds", ledger.elapsed, limit.seconds, "{:,.1f}"))
     return figures
 

@@ -206,8 +206,8 @@ def _over(
     ends = [end for end, _ in base]
     cuts = sorted({0, *ends, *(place for span in spans for place in span[:2])})
     told = _told(cuts, spans)
-    before = list(accumulate(told, lambda seen, reason: reason or seen))
-    after = list(accumulate(reversed(told), lambda seen, reason: reason or seen))[::-1]
+    before = list(accumulate(told, _latest))
+    after = list(accumulate(reversed(told), _latest))[::-1]
     runs: list[tuple[int, Reason]] = []
     for number, (start, end) in enumerate(pairwise(cuts)):
         reason = base[bisect_right(ends, start)][1]
@@ -225,6 +225,10 @@ def _over(
         else:
             runs.append((end, reason))
     return runs
+
+
+def _latest(seen: Reason, reason: Reason) -> Reason:
+    return reason or seen
 
 
 def _told(cuts: Sequence[int], spans: Sequence[tuple[int, int, Reason]]) -> list[Reason]:

@@ -163,7 +163,7 @@ def test_nothing_is_dispatched_untrimmed(server: CountingServer) -> None:
 
 def test_what_was_withheld_can_be_audited(server: CountingServer) -> None:
     """The state tells of each trim what it kept and left out: together all that it was given."""
-    server.script = says("It carries people.", ANSWER)
+    server.says = says("It carries people.", ANSWER)
     planner = Planner((ChainOfThought(),))
     assistant = build_assistant(
         server.model(), DOCUMENTS, budget=Budget(tokens=4_000), planner=planner

@@ -87,7 +87,7 @@ def test_only_our_scripts_may_run() -> None:
     page = Parsed(page_of("engine"))
     policies = [
         attributes["content"]
-        for tag, attributes in page.tags
+        for _, attributes in page.tags
         if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     (policy,) = policies
