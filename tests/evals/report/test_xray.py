@@ -138,8 +138,11 @@ def test_of_a_huge_context_the_middles_are_left_out(monkeypatch: pytest.MonkeyPa
     text = f"{noise}Babbage designed the engine. {noise}"
     documents = [Document(text, metadata={"source": "log"})]
     place = text.index("Babbage")
-    spans = (Span("log", 0, place, "no room"), Span("log", place, place + 28, KEPT))
-    spans += (Span("log", place + 28, len(text), "no room"),)
+    spans = (
+        Span("log", 0, place, "no room"),
+        Span("log", place, place + 28, KEPT),
+        Span("log", place + 28, len(text), "no room"),
+    )
     data = xray(documents, [Look("", "", spans)], [Span("log", place, place + 7, "")])
     (document,) = data["documents"]
     ((start, end),) = document["evidence"]
