@@ -178,6 +178,7 @@ class _Assistant:
             "earlier": "",
             "context": [],
             "shown": [],
+            "trims": [],
             "draft": failed(""),
             "problems": [],
             "answer": "",
