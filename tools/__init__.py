@@ -9,6 +9,16 @@ from shoestring.tools.history import (
 )
 from shoestring.tools.index.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
 from shoestring.tools.index.retriever import IndexRetriever
+from shoestring.tools.outline.contents import Contents
+from shoestring.tools.outline.errors import (
+    OutlineBusy,
+    OutlineCorrupt,
+    OutlineMismatch,
+    UnknownNode,
+)
+from shoestring.tools.outline.node import Node
+from shoestring.tools.outline.opening import Opened
+from shoestring.tools.outline.outline import Outline
 from shoestring.tools.readers.files import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.relevance.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.relevance.ranker import BadRanker, Ranker
@@ -40,6 +50,7 @@ __all__ = [
     "BadRanker",
     "CacheUnusable",
     "CachedEmbeddings",
+    "Contents",
     "CrossEncoderTier",
     "Dropped",
     "EmbeddingTier",
@@ -52,8 +63,14 @@ __all__ = [
     "IndexRetriever",
     "JudgeTier",
     "LeftOut",
+    "Node",
     "NotStashed",
     "NothingToRead",
+    "Opened",
+    "Outline",
+    "OutlineBusy",
+    "OutlineCorrupt",
+    "OutlineMismatch",
     "Ranker",
     "RecallTool",
     "Shelf",
@@ -71,6 +88,7 @@ __all__ = [
     "Trimmed",
     "TrimmedHistory",
     "TrimmedOutput",
+    "UnknownNode",
     "UnreadableFile",
     "Update",
     "read",
