@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langgraph.config import get_config
 
 from shoestring.budget import Ledger, LedgerNotFound
+from shoestring.budget.opening import find_or_begin
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -82,18 +83,10 @@ def open_account(
         store: Where it lives, if it has no parent: else with that.
         parent: The account that pays beside it; None for none.
     """
+    under = store if parent is None else parent
     if parent is not None:
-        store, ledger_id = parent.store, f"{parent.id}, {ledger_id}"
-    try:
-        return store.ledger(ledger_id)
-    except LedgerNotFound:
-        try:
-            made = (
-                Ledger(budget, name=name, id=ledger_id, store=store)
-                if parent is None
-                else parent.child(budget, name=name, id=ledger_id)
-            )
-        except ValueError:  # a run beside this one was first
-            return store.ledger(ledger_id)
-        made.pause()
-        return made
+        ledger_id = f"{parent.id}, {ledger_id}"
+    ledger, begun = find_or_begin(budget, ledger_id, under=under, name=name)
+    if begun:
+        ledger.pause()
+    return ledger

@@ -7,6 +7,7 @@ from shoestring.budget.amount import Amount, Caps
 from shoestring.budget.budget import Budget
 from shoestring.budget.errors import (
     BudgetBusy,
+    BudgetChanged,
     BudgetError,
     BudgetExceeded,
     Dimension,
@@ -26,6 +27,7 @@ from shoestring.budget.errors import (
 )
 from shoestring.budget.hold import Hold
 from shoestring.budget.ledger import Ledger
+from shoestring.budget.opening import open_ledger
 from shoestring.budget.receipt import Basis, Receipt, ReceiptLine
 from shoestring.budget.stores.looking import HoldView, LedgerView, Look
 from shoestring.budget.stores.memory import MemoryStore
@@ -43,6 +45,7 @@ __all__ = [
     "Basis",
     "Budget",
     "BudgetBusy",
+    "BudgetChanged",
     "BudgetError",
     "BudgetExceeded",
     "Caps",
@@ -75,5 +78,6 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "StoreUnavailable",
+    "open_ledger",
     "open_store",
 ]

@@ -113,6 +113,10 @@ class LedgerNotFound(BudgetError):  # noqa: N818  a state, not a fault
     """The store holds no ledger of that id."""
 
 
+class BudgetChanged(BudgetError):  # noqa: N818  a state, not a fault
+    """The store holds the ledger of that id with another budget, or in another place of the tree."""
+
+
 class LedgerNotPortable(BudgetError):  # noqa: N818  a property of the ledger, not a fault
     """A memory ledger was used in a forked process, copied or pickled."""
 
@@ -163,7 +167,7 @@ def taken(id: str) -> ValueError:  # noqa: A002  the public name of the thing
     """Return the error for an id that a store holds already, with its cure."""
     return ValueError(
         f"the store holds a ledger {id!r:.60} already: "
-        f"continue it with store.ledger(id), or choose another id"
+        f"go on with it by store.ledger(id) or open_ledger(budget, id, under=store), or choose another id"
     )
 
 

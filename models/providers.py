@@ -1,8 +1,8 @@
 """What a guard must know of each provider's chat model: one table, one entry a provider.
 
-How its answer is limited, how it thinks, how retries hidden in its client are stopped, how usage is
-made to come with a stream, and which errors it does not bill. LangChain has no common name for any
-of these.
+How its answer is limited, how its input is counted, how it thinks, how retries hidden in its client
+are stopped, how usage is made to come with a stream, and which errors it does not bill. LangChain has
+no common name for any of these; it has one for reported usage, which `usage` reads.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Provider:
         thinkers: Beginnings of names of models that think unless told not to.
         thinking_least: The fewest tokens to think that may be stated.
         thinking_soft: Whether fewer may be stated after all, by some models.
+        vocabularies: Whether tiktoken knows the vocabulary by the model's name; where not, a text is
+            bounded by its bytes.
         images: The most tokens one image takes, by the beginning of the model's name.
         sounds: The most tokens a second of sound takes, by the same.
     """
@@ -80,6 +82,7 @@ class Provider:
     thinkers: tuple[str, ...] = ()
     thinking_least: int = 0
     thinking_soft: bool = True
+    vocabularies: bool = False
     images: Mapping[str, int] = field(default_factory=dict)
     sounds: Mapping[str, int] = field(default_factory=dict)
 
@@ -126,6 +129,7 @@ PROVIDERS: tuple[Provider, ...] = (
         searchers=("deep-research", "search-api", "search-preview"),
         thinking=_EFFORT,
         thinkers=("o1", "o3", "o4", "gpt-5"),
+        vocabularies=True,
         # "Images and vision", developers.openai.com (read in 2026): at most eight tiles of 512 pixels
         # after scaling to 2,048 by 768, at 85 + 170 a tile (gpt-4o) or 2,833 + 5,667 (gpt-4o-mini,
         # the dearest of its table); or patches, 1,536 of them at up to 2.46 tokens (gpt-4.1-nano), and
@@ -268,6 +272,23 @@ _INSTEAD = {
 }
 
 
+def entry_of(model: BaseChatModel) -> Provider | None:
+    """The entry of the table for a chat model's class; None where there is none."""
+    names = _classes(model)
+    return next(
+        (
+            entry
+            for entry in PROVIDERS
+            if any(name.startswith(begin) for name in names for begin in entry.classes)
+        ),
+        None,
+    )
+
+
+def _classes(model: BaseChatModel) -> list[str]:
+    return [f"{base.__module__}.{base.__qualname__}" for base in type(model).__mro__]
+
+
 def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provider:
     """The entry for a chat model.
 
@@ -280,18 +301,10 @@ def provider_of(model: BaseChatModel, output_field: str | None = None) -> Provid
         UnknownProvider: If the class is not in the table and no field is named, or the model lacks
             it.
     """
-    names = [f"{base.__module__}.{base.__qualname__}" for base in type(model).__mro__]
-    found = next(
-        (
-            entry
-            for entry in PROVIDERS
-            if any(n.startswith(c) for n in names for c in entry.classes)
-        ),
-        None,
-    )
+    found = entry_of(model)
     if found is None and output_field is None:
         for name, cure in _INSTEAD.items():
-            if name in names:
+            if name in _classes(model):
                 raise UnknownProvider(f"cannot limit the answers of {type(model).__name__}: {cure}")
     fields = type(model).model_fields
     limit = output_field or (found.output_field if found else None)

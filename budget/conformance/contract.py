@@ -13,11 +13,13 @@ from shoestring.budget import (
     Amount,
     Budget,
     BudgetBusy,
+    BudgetChanged,
     BudgetExceeded,
     Hold,
     Ledger,
     LedgerClosed,
     LedgerNotFound,
+    open_ledger,
 )
 from shoestring.budget.conformance.base import Conformance, tokens
 from shoestring.budget.conformance.holds import HoldContract
@@ -68,12 +70,56 @@ class FindingContract(Conformance):
     def test_an_id_is_given_once(self, store: Store) -> None:
         """A second ledger of the same id, even with another budget, is refused and holds nothing."""
         root = Ledger(Budget(tokens=10), id="a", store=store)
-        with pytest.raises(ValueError, match="already: continue it with"):
+        with pytest.raises(ValueError, match="already: go on with it by"):
             Ledger(Budget(tokens=99), id="a", store=store)
         with pytest.raises(ValueError, match="already"):
             root.child(Budget(tokens=5), id="a", set_aside=True)
         assert root.held == Amount()
         assert store.ledger("a").limit.tokens == 10
+
+    def test_opening_goes_on_or_begins(self, store: Store) -> None:
+        """The same line begins a ledger and later goes on with it, as a root and below another."""
+        daily = Budget(usd="0.50", per="day", answer_reserve=3)
+        for spent in (Amount(), Amount(4)):  # two starts
+            root = open_ledger(Budget(tokens=90), "org", under=store)
+            tenant = open_ledger(daily, "tenant", under=root, name="Tenant")
+            assert root.spent == tenant.spent == spent
+            assert (root.name, tenant.name) == ("org", "Tenant")
+            tenant.reserve(Amount(4)).settle(Amount(4))
+
+    def test_opening_with_another_budget_is_refused(self, store: Store) -> None:
+        """Neither cap is silently taken: what the store holds stays as it is."""
+        root = open_ledger(Budget(tokens=90), "org", under=store)
+        for other in (
+            Budget(tokens=91),
+            Budget(tokens=90, per="day"),
+            Budget(tokens=90, repeats=2),
+        ):
+            with pytest.raises(BudgetChanged, match="ledger 'org' began with Budget"):
+                open_ledger(other, "org", under=store)
+        open_ledger(Budget(tokens=9), "tenant", under=root)
+        root.child(id="group")
+        with pytest.raises(BudgetChanged, match="is below 'org'"):
+            open_ledger(Budget(tokens=9), "tenant", under=store)
+        with pytest.raises(BudgetChanged, match="is a root"):
+            open_ledger(Budget(tokens=90), "org", under=root)
+        with pytest.raises(BudgetChanged, match="began with None"):
+            open_ledger(Budget(tokens=9), "group", under=root)
+        assert store.ledger("org").limit.tokens == 90
+
+    def test_opening_at_once_opens_one(self, store: Store) -> None:
+        """Threads that open the same ledger have one budget between them."""
+        begin = threading.Barrier(8)
+
+        def spend(_: int) -> str:
+            begin.wait(LONG)
+            tenant = open_ledger(Budget(tokens=8), "tenant", under=store)
+            tenant.reserve(Amount(1)).settle(Amount(1))
+            return tenant.id
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(spend, range(8))) == {"tenant"}
+        assert store.ledger("tenant").remaining.tokens == 0
 
     def test_discarding_lets_go_of_all_below(self, store: Store) -> None:
         """A discarded ledger is found no more, nor is any below it; others are."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from shoestring.models.counting.fast_tokens import exact_count
 from shoestring.models.counting.framing import OPENAI, PromptCounter
 from shoestring.models.counting.vocabularies import encoding
+from shoestring.models.providers import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,8 +170,9 @@ def counter_for(model: BaseChatModel, name: str | None = None) -> TokenCounter:
     own = getattr(model, "counter", None)
     if isinstance(own, TokenCounter):
         return own
-    # Any server may give any name to its model: names are believed of OpenAI's classes only.
-    if any(base.__module__.startswith("langchain_openai.") for base in type(model).__mro__):
+    # Any server may give any name to its model: names are believed of some classes only.
+    provider = entry_of(model)
+    if provider is not None and provider.vocabularies:
         from tiktoken.model import encoding_name_for_model
 
         named = name or getattr(model, "model_name", None)

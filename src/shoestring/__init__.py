@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Spending,
         SQLiteStore,
         Store,
+        open_ledger,
     )
     from shoestring.graphs import BudgetContext, build_assistant
     from shoestring.models import (
@@ -118,6 +119,7 @@ _HOME = {
     "load_model": "models",
     "local_embeddings": "models",
     "message_counter": "models",
+    "open_ledger": "budget",
     "read": "tools",
     "refuse_unguarded": "models",
     "split": "tools",
@@ -173,6 +175,7 @@ __all__ = [
     "load_model",
     "local_embeddings",
     "message_counter",
+    "open_ledger",
     "read",
     "refuse_unguarded",
     "split",

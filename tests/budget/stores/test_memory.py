@@ -38,7 +38,7 @@ def test_an_id_is_given_once() -> None:
     """A second ledger of the same id is refused, and holds nothing."""
     store = MemoryStore()
     root = Ledger(Budget(tokens=10), id="a", store=store)
-    with pytest.raises(ValueError, match="already: continue it with"):
+    with pytest.raises(ValueError, match="already: go on with it by"):
         Ledger(Budget(tokens=10), id="a", store=store)
     with pytest.raises(ValueError, match="already"):
         root.child(Budget(tokens=5), id="a", set_aside=True)
