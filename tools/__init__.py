@@ -9,6 +9,7 @@ from shoestring.tools.history import (
 )
 from shoestring.tools.index.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
 from shoestring.tools.index.retriever import IndexRetriever
+from shoestring.tools.outline.agent_tools import outline_tools
 from shoestring.tools.outline.contents import Contents
 from shoestring.tools.outline.errors import (
     OutlineBusy,
@@ -19,6 +20,7 @@ from shoestring.tools.outline.errors import (
 from shoestring.tools.outline.node import Node
 from shoestring.tools.outline.opening import Opened
 from shoestring.tools.outline.outline import Outline
+from shoestring.tools.outline.reading import Found
 from shoestring.tools.readers.files import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.relevance.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.relevance.ranker import BadRanker, Ranker
@@ -54,6 +56,7 @@ __all__ = [
     "CrossEncoderTier",
     "Dropped",
     "EmbeddingTier",
+    "Found",
     "HistoryTooLong",
     "HistoryTrimmer",
     "Index",
@@ -91,6 +94,7 @@ __all__ = [
     "UnknownNode",
     "UnreadableFile",
     "Update",
+    "outline_tools",
     "read",
     "split",
     "trim",

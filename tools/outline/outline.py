@@ -16,7 +16,9 @@ from shoestring.tools.outline.errors import UnknownNode
 from shoestring.tools.outline.grow import grow
 from shoestring.tools.outline.node import Node
 from shoestring.tools.outline.opening import Opened, opened
+from shoestring.tools.outline.reading import Found, excerpt
 from shoestring.tools.outline.store import Held, Source, Store
+from shoestring.tools.trimming.trim import Fill, Trimmed
 
 __all__ = ["Outline"]
 
@@ -193,6 +195,58 @@ class Outline:
         """
         _check(tokens)
         return opened(self._store, self._find(name), tokens, self._count)
+
+    def read(
+        self, query: str, tokens: int, under: str | None = None, *, fill: Fill = "relevant"
+    ) -> Trimmed:
+        """Return what tells most about a query, from wherever it stands, without a model.
+
+        All levels are scored together: a sentence or table row by its own words, by those of its
+        passage and its headings, and by what the part tells that it stands in. Names and numbers
+        that the best passages tell of lead to others. Each piece stands under its headings; a
+        table keeps its header, a clause its number, a turn of a chat its speaker.
+
+        Args:
+            query: What is asked.
+            tokens: Room, in model tokens. 0 keeps nothing.
+            under: The id of a node to read in; None reads all documents.
+            fill: As for `trim`.
+
+        Returns:
+            As of `trim`; `dropped` lists what was left out of the passages that were looked at.
+
+        Raises:
+            ValueError: If `tokens` is negative, the query is empty or `fill` unknown.
+            UnknownNode: If no node has that id.
+        """
+        return self._excerpt(query, tokens, under, fill=fill, ids=False).kept
+
+    def search(self, query: str, tokens: int, under: str | None = None) -> Found:
+        """Read as `read` does, with the id of its part above each piece, for a reader who may open it.
+
+        Returns:
+            What was kept, and as `missed` what was relevant and had no room.
+
+        Raises:
+            ValueError: If `tokens` is negative or the query is empty.
+            UnknownNode: If no node has that id.
+        """
+        return self._excerpt(query, tokens, under, fill="relevant", ids=True)
+
+    def count(self, text: str) -> int:
+        """Count the tokens of a text, as everything here is counted."""
+        return self._count(text)
+
+    def _excerpt(
+        self, query: str, tokens: int, under: str | None, *, fill: Fill, ids: bool
+    ) -> Found:
+        _check(tokens)
+        if not query.strip():
+            raise ValueError("the query is empty: say what the text is needed for")
+        if fill not in ("relevant", "budget"):
+            raise ValueError(f'fill must be "relevant" or "budget", not {fill!r}')
+        within = self._under(under)
+        return excerpt(self._store, query, tokens, within, count=self._count, fill=fill, ids=ids)
 
     # Closing.
 

@@ -331,6 +331,30 @@ class Store:
         )
         return self._with_texts(found)
 
+    def search(self, terms: Sequence[str], under: Held | None, most: int) -> list[int]:
+        """Return the places of the passages that hold some of the terms, best first by BM25.
+
+        What the title of a part says counts for its passages nearby: where it stands first.
+        """
+        asked = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        first, last = (0, 2**62) if under is None else (under.at, under.last)
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT f.rowid FROM found f JOIN texts t ON t.at = f.rowid"
+                " WHERE found MATCH ? AND f.rowid BETWEEN ? AND ? ORDER BY rank LIMIT ?",
+                (asked, first, last, most),
+            ).fetchall()
+        return [int(at) for (at,) in rows]
+
+    def count_passages(self, under: Held | None) -> int:
+        """Return how many passages stand in a node, or in all documents."""
+        first, last = (0, 2**62) if under is None else (under.at, under.last)
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT count(*) FROM texts WHERE at BETWEEN ? AND ?", (first, last)
+            ).fetchone()
+        return int(row[0])
+
     def passages_at(self, places: Iterable[int]) -> list[Passage]:
         """Return passages by place, in reading order."""
         found = self._held(
