@@ -96,7 +96,8 @@ def excerpt(
     if near:
         close = np.array([max((near.get(at, 0.0) for at in g.holds), default=0.0) for g in groups])
         mixed = (1 - _MEANT) * found.shares + _MEANT * close[np.array(pieces.owner, np.int64)]
-        found = replace(found, shares=scaled(np.where(found.repeats, found.shares, mixed)))
+        shares = scaled(np.where(found.repeats, found.shares, mixed))
+        found = replace(found, shares=shares, height=max(found.height, _MEANT))
     for level in ("passage", "part"):
         places = np.array([getattr(group, level) for group in groups], np.int64)
         found = _inherited(found, places[np.array(pieces.owner, np.int64)])

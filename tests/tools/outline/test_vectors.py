@@ -1,9 +1,11 @@
 """An outline and a vector store that follows it: here, and on a Chroma server."""
 
+import gc
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -124,6 +126,10 @@ def test_a_chroma_server(chroma: int) -> None:
     counted = Meanings()
     vectors = Chroma("passages", counted, client=client)
     try:
-        follows(vectors, counted, lambda: client.get_collection("passages").count())
+        follows(vectors, counted, client.get_collection("passages").count)
     finally:
         client.close()
+        del client, vectors
+        with warnings.catch_warnings():  # chromadb closes its sockets when it is collected
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
