@@ -12,6 +12,7 @@ __all__ = ["File"]
 
 _NAME = 0x53484F4C  # "SHOL": the file's application id
 _VERSION = 1
+_CACHE = 64 * 1024  # KiB of the file that a connection may hold in memory
 # Text is stored as bytes: SQLite's own text cannot hold half of a surrogate pair.
 _SCHEMA = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -84,6 +85,8 @@ class File:
                 "delete it to build it anew"
             )
         self._db.execute("PRAGMA synchronous = NORMAL")
+        # Else the pages of a large document are written and read again many times in its step.
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE}")
 
     def _stamp(self) -> tuple[int, int]:
         names = ("application_id", "user_version")

@@ -119,10 +119,13 @@ def chroma(tmp_path: Path) -> Iterator[int]:
 def test_a_chroma_server(chroma: int) -> None:
     """The same on a real Chroma server, through LangChain's own vector store."""
     import chromadb
+    from chromadb.api.client import Client
+    from chromadb.config import Settings
     from langchain_chroma import Chroma
 
-    settings = chromadb.Settings(anonymized_telemetry=False)
+    settings = Settings(anonymized_telemetry=False)
     client = chromadb.HttpClient("127.0.0.1", chroma, settings=settings)
+    assert isinstance(client, Client)
     counted = Meanings()
     vectors = Chroma("passages", counted, client=client)
     try:
