@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
 
@@ -83,7 +83,7 @@ def _placed(piece: Document, places: Places) -> Document:
     begins = places[piece.metadata["source"]]
     start = int(piece.metadata["start"])
     begin, number = begins[bisect_right(begins, start, key=itemgetter(0)) - 1]
-    metadata = {**piece.metadata, "passage": number, "start": start - begin}
+    metadata: dict[str, Any] = {**piece.metadata, "passage": number, "start": start - begin}
     if "spans" in metadata:
         metadata["spans"] = [(left - begin, right - begin) for left, right in metadata["spans"]]
     return Document(piece.page_content, metadata=metadata)

@@ -21,6 +21,7 @@ from shoestring.tools.outline.node import Node
 from shoestring.tools.outline.opening import Opened
 from shoestring.tools.outline.outline import Outline
 from shoestring.tools.outline.reading import Found
+from shoestring.tools.outline.refining import Refined
 from shoestring.tools.readers.files import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.relevance.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.relevance.ranker import BadRanker, Ranker
@@ -76,6 +77,7 @@ __all__ = [
     "OutlineMismatch",
     "Ranker",
     "RecallTool",
+    "Refined",
     "Shelf",
     "Skipped",
     "Stash",

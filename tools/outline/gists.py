@@ -18,6 +18,7 @@ BETWEEN = " — "
 
 _SAMPLES, _SAMPLE = 100, 2_000  # stretches of a document that tell how rare its words are
 _READ = 400  # characters of a passage whose sentences may stand for it
+_READ_ALL, _READ_EACH = 8, 4  # passages of a part that are all read for them; then each fourth
 _PER_PASSAGE = 3  # sentences of them
 _SENTENCE = (40, 240)  # characters
 _LETTERS = 0.6  # of a sentence's characters are letters and blanks, at least
@@ -40,11 +41,11 @@ class Rarity(dict[str, float]):
         """Read samples from all over the document's pieces."""
         super().__init__()
         self._found: Counter[str] = Counter()
-        spots = list(_samples(texts))
-        for spot in spots:
-            self._found.update(set(words(spot)))
-        self._samples = max(1, len(spots))
-        self._runs: dict[str, tuple[str, ...]] = {}
+        self._words: dict[str, tuple[str, ...]] = {}  # of runs between blanks
+        self._telling: dict[str, tuple[str, ...]] = {}
+        self._samples = 1
+        for self._samples, spot in enumerate(_samples(texts), start=1):
+            self._found.update({word for run in set(spot.split()) for word in self._of(run)})
 
     def __missing__(self, word: str) -> float:
         shortest = _SHORTEST if word.isascii() else 1
@@ -59,18 +60,25 @@ class Rarity(dict[str, float]):
 
     def telling(self, text: str) -> list[str]:
         """Give the words of a text that tell something, in order."""
-        # Most runs between blanks come again and again; each is taken apart once.
-        runs = self._runs
+        runs = self._telling
         found: list[str] = []
         for run in text.split():
             told = runs.get(run)
             if told is None:
-                told = tuple(word for word in words(run) if self[word] > 0)
                 if len(runs) > _MOST_KNOWN:
                     runs.clear()
-                runs[run] = told
+                told = runs[run] = tuple(word for word in self._of(run) if self[word] > 0)
             found += told
         return found
+
+    def _of(self, run: str) -> tuple[str, ...]:
+        """Give the words of a run: most runs come again and again, and are taken apart once."""
+        known = self._words.get(run)
+        if known is None:
+            if len(self._words) > _MOST_KNOWN:
+                self._words.clear()
+            known = self._words[run] = tuple(words(run))
+        return known
 
 
 class Sentence(NamedTuple):
@@ -87,14 +95,17 @@ class Digest:
         self.terms: Counter[str] = Counter()
         """How often each telling word was met."""
         self._sentences: list[Sentence] = []
+        self._passages = 0
 
     def add(self, text: str, told: Sequence[str], rarity: Rarity) -> None:
         """Add a passage, with its telling words."""
         self.terms.update(told)
-        self._sentences += [
-            Sentence(line, frozenset(rarity.telling(line)))
-            for line in _sentences(text, _PER_PASSAGE)
-        ]
+        self._passages += 1
+        if self._passages <= _READ_ALL or self._passages % _READ_EACH == 0:
+            self._sentences += [
+                Sentence(line, frozenset(rarity.telling(line)))
+                for line in _sentences(text, _PER_PASSAGE)
+            ]
         self._bound(rarity)
 
     def merge(self, part: "Digest", rarity: Rarity) -> None:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from itertools import count as numbers
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from langchain_core.documents import Document
 
@@ -17,8 +17,17 @@ from shoestring.tools.outline.grow import grow
 from shoestring.tools.outline.node import Node
 from shoestring.tools.outline.opening import Opened, opened
 from shoestring.tools.outline.reading import Found, excerpt
+from shoestring.tools.outline.refining import Refined, refined
 from shoestring.tools.outline.store import Held, Source, Store
+from shoestring.tools.outline.vectors import follow
+from shoestring.tools.relevance.tiers.tier import Tier
 from shoestring.tools.trimming.trim import Fill, Trimmed
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.vectorstores import VectorStore
+
+    from shoestring.budget import Ledger
 
 __all__ = ["Outline"]
 
@@ -45,8 +54,16 @@ class Outline:
     [('section', 'Cats'), ('passage', ''), ('section', 'Dogs'), ('passage', '')]
     """
 
-    def __init__(self, store: Store, *, tokens: int, count: Count | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        tokens: int,
+        count: Count | None,
+        vectors: "VectorStore | None" = None,
+    ) -> None:
         """See `build` and `load`."""
+        self._vectors = vectors
         self._store = store
         self._tokens = tokens
         self._count = count or _o200k()
@@ -59,6 +76,7 @@ class Outline:
         *,
         tokens: int = 200,
         count: Count | None = None,
+        vectors: "VectorStore | None" = None,
         wait: float = 60,
     ) -> Self:
         """Build an outline, or bring the one in a file in line with the documents.
@@ -72,6 +90,8 @@ class Outline:
             path: A file, which is created; None keeps the outline in memory.
             tokens: The size of a passage, by estimate.
             count: Counts the tokens of a text; o200k_base by default.
+            vectors: A LangChain vector store of the outline's own that follows it, for passages that
+                say in other words what is asked; its errors pass through.
             wait: How long to wait for another process that is writing, in seconds.
 
         Raises:
@@ -84,7 +104,7 @@ class Outline:
             raise ValueError(f"tokens must be positive, not {tokens}")
         store = Store(None if path is None else Path(path), wait=wait, new=True)
         try:
-            outline = cls(store, tokens=tokens, count=count)
+            outline = cls(store, tokens=tokens, count=count, vectors=vectors)
             outline.update(documents)
         except BaseException:
             store.close()
@@ -92,7 +112,14 @@ class Outline:
         return outline
 
     @classmethod
-    def load(cls, path: str | Path, *, count: Count | None = None, wait: float = 60) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        count: Count | None = None,
+        vectors: "VectorStore | None" = None,
+        wait: float = 60,
+    ) -> Self:
         """Open an outline that was built in a file.
 
         Raises:
@@ -101,7 +128,8 @@ class Outline:
             OutlineMismatch: If another version of shoestring made it.
         """
         store = Store(Path(path), wait=wait, new=False)
-        return cls(store, tokens=int(store.fact("tokens") or 200), count=count)
+        tokens = int(store.fact("tokens") or 200)
+        return cls(store, tokens=tokens, count=count, vectors=vectors)
 
     def update(self, documents: Iterable[Document], *, whole: bool = True) -> Update:
         """Bring the outline in line with documents; only those that changed are read anew.
@@ -111,6 +139,8 @@ class Outline:
             whole: The documents are all there is; else others stay.
         """
         self._store.set_fact("tokens", str(self._tokens))
+        if self._vectors is not None:
+            self._store.send_all()
         known = self._store.hashes()
         seen: dict[str, int] = {}
         places: dict[Source, int] = {}
@@ -134,6 +164,8 @@ class Outline:
             self._store.replace(source, None, 0, iter(()))
         if whole:
             self._store.place(places)
+        if self._vectors is not None:
+            follow(self._store, self._vectors)
         return Update(added, changed, unchanged, len(gone))
 
     # Looking.
@@ -197,7 +229,13 @@ class Outline:
         return opened(self._store, self._find(name), tokens, self._count)
 
     def read(
-        self, query: str, tokens: int, under: str | None = None, *, fill: Fill = "relevant"
+        self,
+        query: str,
+        tokens: int,
+        under: str | None = None,
+        *,
+        fill: Fill = "relevant",
+        tiers: Sequence[Tier] = (),
     ) -> Trimmed:
         """Return what tells most about a query, from wherever it stands, without a model.
 
@@ -211,6 +249,7 @@ class Outline:
             tokens: Room, in model tokens. 0 keeps nothing.
             under: The id of a node to read in; None reads all documents.
             fill: As for `trim`.
+            tiers: As for `trim`.
 
         Returns:
             As of `trim`; `dropped` lists what was left out of the passages that were looked at.
@@ -219,7 +258,7 @@ class Outline:
             ValueError: If `tokens` is negative, the query is empty or `fill` unknown.
             UnknownNode: If no node has that id.
         """
-        return self._excerpt(query, tokens, under, fill=fill, ids=False).kept
+        return self._excerpt(query, tokens, under, fill=fill, tiers=tiers).kept
 
     def search(self, query: str, tokens: int, under: str | None = None) -> Found:
         """Read as `read` does, with the id of its part above each piece, for a reader who may open it.
@@ -233,12 +272,39 @@ class Outline:
         """
         return self._excerpt(query, tokens, under, fill="relevant", ids=True)
 
+    def refine(self, model: "BaseChatModel", ledger: "Ledger", under: str | None = None) -> Refined:
+        """Let a model write the gists, the roughest level first, until the ledger's budget ends.
+
+        Every call is reserved before it is made, as node "refine", and its output bounded. What a
+        model wrote is kept in the outline by what it was shown, so it is asked once for the same
+        content, also after a rebuild. Of each gist the part's own terms stay.
+
+        Args:
+            model: Any chat model; it is guarded here.
+            ledger: Who pays.
+            under: The id of a part to refine; None refines all.
+
+        Returns:
+            How many gists were written, known already, and left as they were.
+
+        Raises:
+            UnknownNode: If no node has that id.
+        """
+        return refined(self._store, model, ledger, self._under(under))
+
     def count(self, text: str) -> int:
         """Count the tokens of a text, as everything here is counted."""
         return self._count(text)
 
     def _excerpt(
-        self, query: str, tokens: int, under: str | None, *, fill: Fill, ids: bool
+        self,
+        query: str,
+        tokens: int,
+        under: str | None,
+        *,
+        fill: Fill,
+        ids: bool = False,
+        tiers: Sequence[Tier] = (),
     ) -> Found:
         _check(tokens)
         if not query.strip():
@@ -246,7 +312,17 @@ class Outline:
         if fill not in ("relevant", "budget"):
             raise ValueError(f'fill must be "relevant" or "budget", not {fill!r}')
         within = self._under(under)
-        return excerpt(self._store, query, tokens, within, count=self._count, fill=fill, ids=ids)
+        return excerpt(
+            self._store,
+            query,
+            tokens,
+            within,
+            count=self._count,
+            fill=fill,
+            ids=ids,
+            vectors=self._vectors,
+            tiers=tiers,
+        )
 
     # Closing.
 

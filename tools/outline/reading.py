@@ -2,10 +2,10 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from langchain_core.documents import Document
@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 
 from shoestring.tools.outline.opening import breadcrumb
 from shoestring.tools.outline.store import Held, Passage, Store
+from shoestring.tools.outline.vectors import nearest
 from shoestring.tools.relevance.ranking import scaled
 from shoestring.tools.relevance.score import Look, judged, look
+from shoestring.tools.relevance.tiers.tier import Tier
 from shoestring.tools.trimming.pieces import Pieces
 from shoestring.tools.trimming.render import render
 from shoestring.tools.trimming.trim import Fill, Trimmed, keep
 from shoestring.tools.words.names import linking_names
 from shoestring.tools.words.stop_words import STOP_WORDS
 from shoestring.tools.words.words import words
+
+if TYPE_CHECKING:
+    from langchain_core.vectorstores import VectorStore
 
 __all__ = ["Found", "excerpt"]
 
@@ -32,6 +37,9 @@ _FIRST_LINE = re.compile(
 )
 _ALL = 400  # passages that are all looked at closely; of more, the best by words
 _BEST = 300
+_NEAREST = 100  # passages that a vector store is asked for
+_MEANT = 0.3  # of a unit's score is how near its passage is by meaning, where there are vectors
+_FUSION = 60  # Cormack, Clarke and Buettcher, SIGIR 2009
 _PICKS = 8  # of these, whose names lead to more
 _LINKED = 12  # passages that a name may lead to,
 _NAMES = 24  # and names that are followed
@@ -48,6 +56,8 @@ class _Group(NamedTuple):
     """What tells it from others that the same part holds; -1 where it is all of its document."""
     part: int
     """The place of the part it stands in; -1 where that is the document, or a guess."""
+    holds: tuple[int, ...]
+    """The places of its passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,20 @@ def excerpt(
     count: Count,
     fill: Fill,
     ids: bool = False,
+    vectors: "VectorStore | None" = None,
+    tiers: Sequence[Tier] = (),
 ) -> Found:
     """Write what tells most about a query; see `Outline.read`."""
-    groups = _groups(store, _candidates(store, query, under), ids=ids)
+    near = _near(store, query, under, vectors)
+    groups = _groups(store, _candidates(store, query, under, near), ids=ids)
     documents = [group.document for group in groups]
     pieces = Pieces(documents)
-    found = look(pieces.texts, query, _CHARACTERS * tokens)
+    found = look(pieces.texts, query, _CHARACTERS * tokens, tiers=tiers)
+    if near:
+        close = np.array([max((near.get(at, 0.0) for at in g.holds), default=0.0) for g in groups])
+        mixed = (1 - _MEANT) * found.shares + _MEANT * close[np.array(pieces.owner, np.int64)]
+        shares = scaled(np.where(found.repeats, found.shares, mixed))
+        found = replace(found, shares=shares, height=max(found.height, _MEANT))
     for level in ("passage", "part"):
         places = np.array([getattr(group, level) for group in groups], np.int64)
         found = _inherited(found, places[np.array(pieces.owner, np.int64)])
@@ -106,8 +124,20 @@ def _missed(kept: Trimmed, documents: Sequence[Document]) -> list[Document]:
     return found
 
 
-def _candidates(store: Store, query: str, under: Held | None) -> list[Passage]:
-    """Give the passages to look at: all, or those that the words of the query lead to.
+def _near(
+    store: Store, query: str, under: Held | None, vectors: "VectorStore | None"
+) -> dict[int, float]:
+    """Give the passages whose vectors are nearest, each with 1 for the nearest and less by its rank."""
+    if vectors is None:
+        return {}
+    first, last = (0, 2**62) if under is None else (under.at, under.last)
+    places = nearest(store, vectors, query, _NEAREST)
+    ranked = {place: _FUSION / (_FUSION + rank) for rank, place in enumerate(places)}
+    return {place: close for place, close in ranked.items() if first <= place <= last}
+
+
+def _candidates(store: Store, query: str, under: Held | None, near: Iterable[int]) -> list[Passage]:
+    """Give the passages to look at: all, or those that the query leads to by words and by meaning.
 
     What the best of them name and do not tell is looked for in turn.
     """
@@ -117,7 +147,7 @@ def _candidates(store: Store, query: str, under: Held | None) -> list[Passage]:
     terms = list(dict.fromkeys(words(query)))
     terms = [term for term in terms if term not in STOP_WORDS] or terms
     best = store.search(terms, under, _BEST) if terms else []
-    chosen = dict.fromkeys(best)
+    chosen = dict.fromkeys([*best, *near])
     named: dict[str, None] = {}
     for passage in store.passages_at(best[:_PICKS]):
         named.update(dict.fromkeys(linking_names(passage.text)))
@@ -159,6 +189,7 @@ def _groups(store: Store, passages: Sequence[Passage], *, ids: bool) -> list[_Gr
                 ),
                 number if chain[0].last > chain[0].at + 1 else -1,
                 _part(chain),
+                tuple(passage.held.at for passage in run),
             )
         )
     return groups

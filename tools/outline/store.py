@@ -7,13 +7,10 @@ nobody.
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from threading import RLock
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from shoestring.tools.outline.errors import OutlineBusy, OutlineCorrupt, OutlineMismatch
+from shoestring.tools.outline.file import File
 from shoestring.tools.outline.gists import lead
 from shoestring.tools.outline.grow import Grown
 from shoestring.tools.outline.node import Node
@@ -21,35 +18,10 @@ from shoestring.tools.words.words import has_unspaced, words
 
 __all__ = ["DOCUMENT", "Held", "Passage", "Source", "Store"]
 
-_NAME = 0x53484F4C  # "SHOL": the file's application id
-_VERSION = 1
 DOCUMENT = 2**32
 """Places that a document has: a node's place divided by it is the document's number."""
 _SHORT = 10  # characters of an id: 50 bits tell the nodes of a million passages apart
 
-# Text is stored as bytes: SQLite's own text cannot hold half of a surrogate pair.
-_SCHEMA = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    (
-        "CREATE TABLE documents (document INTEGER PRIMARY KEY AUTOINCREMENT, source BLOB NOT NULL,"
-        " nth INTEGER NOT NULL, place INTEGER NOT NULL, hash TEXT NOT NULL, UNIQUE (source, nth))"
-    ),
-    (
-        "CREATE TABLE nodes (at INTEGER PRIMARY KEY, last INTEGER NOT NULL, parent INTEGER NOT NULL,"
-        " depth INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL UNIQUE, title BLOB NOT NULL,"
-        " start INTEGER NOT NULL, end INTEGER NOT NULL, tokens INTEGER NOT NULL, gist BLOB NOT NULL,"
-        " head BLOB NOT NULL)"
-    ),
-    "CREATE INDEX nodes_by_parent ON nodes (parent, at)",
-    "CREATE INDEX nodes_by_depth ON nodes (depth, at)",
-    "CREATE TABLE texts (at INTEGER PRIMARY KEY, text BLOB NOT NULL)",
-    (
-        "CREATE VIRTUAL TABLE found USING fts5 (title, text, content = '', detail = 'full',"
-        " tokenize = 'porter unicode61 remove_diacritics 2')"
-    ),
-    f"PRAGMA application_id = {_NAME}",
-    f"PRAGMA user_version = {_VERSION}",
-)
 _NODE = (
     "SELECT n.id, p.id, n.kind, n.title, d.source, n.start, n.end, n.tokens, n.gist, n.at, n.last,"
     " n.depth, n.head, d.place FROM nodes n LEFT JOIN nodes p ON p.at = n.parent"
@@ -85,112 +57,10 @@ class Passage(NamedTuple):
     text: str
 
 
-class Store:
-    """One connection, shared by the threads of a process; every method is one transaction."""
-
-    def __init__(self, path: Path | None, *, wait: float, new: bool) -> None:
-        """Open the file, or make it if `new`; None keeps the store in memory."""
-        self._path = path
-        self._lock = RLock()
-        if path is not None and not new and not path.is_file():
-            raise FileNotFoundError(f"no outline at {str(path)!r}: build it first")
-        with self._checked():
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=wait,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            with self._checked():
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        if self._stamp() == (0, 0):
-            if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise OutlineCorrupt(
-                    f"{self._where()} belongs to another program: name another file"
-                )
-            if self._path is not None:
-                # Readers and the writer do not block each other.
-                self._db.execute("PRAGMA journal_mode = WAL")
-            with self._writing():
-                # Another process may have been faster.
-                for statement in _SCHEMA if self._stamp() == (0, 0) else ():
-                    self._db.execute(statement)
-        name, version = self._stamp()
-        if name != _NAME:
-            raise OutlineCorrupt(f"{self._where()} belongs to another program: name another file")
-        if version != _VERSION:
-            raise OutlineMismatch(
-                f"the outline {self._where()} was made by another version of shoestring: "
-                "delete it to build it anew"
-            )
-        self._db.execute("PRAGMA synchronous = NORMAL")
-
-    def _stamp(self) -> tuple[int, int]:
-        names = ("application_id", "user_version")
-        name, version = (int(self._db.execute(f"PRAGMA {n}").fetchone()[0]) for n in names)
-        return name, version
-
-    def _where(self) -> str:
-        return repr(str(self._path)) if self._path else "in memory"
-
-    @contextmanager
-    def _checked(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise OutlineBusy(
-                    f"another process is writing to {self._where()}: try again when it is done"
-                ) from error
-            raise OutlineCorrupt(
-                f"the outline {self._where()} cannot be used ({error}): if the folder is writable "
-                "and the disk not full, delete it to build it anew"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise OutlineCorrupt(
-                f"the outline {self._where()} is damaged, or no outline ({error}): "
-                "name another file, or delete it to build it anew"
-            ) from error
-
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            yield self._db
-
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._db.close()
+class Store(File):
+    """The nodes in a file; every method is one transaction."""
 
     # Writing.
-
-    def fact(self, name: str) -> str | None:
-        """Return a stored fact."""
-        with self._reading() as db:
-            row = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Store a fact."""
-        with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def hashes(self) -> dict[Source, str]:
         """Return the content hash of every document."""
@@ -239,10 +109,21 @@ class Store:
             db.execute(statement, (*row[:5], node.id, *row[6:]))
         if node.kind == "passage":
             db.execute("INSERT INTO texts VALUES (?, ?)", (at, _bytes(node.text)))
+            self._note(db, at)
         db.execute(
             "INSERT INTO found (rowid, title, text) VALUES (?, ?, ?)",
             (at, *_searched(node.title, node.head, node.text)),
         )
+
+    def _note(self, db: sqlite3.Connection, at: int) -> None:
+        """Note a passage for a vector store; one that it has had all along needs no note."""
+        name = "(SELECT id FROM nodes WHERE at = ?)"
+        if not db.execute(f"DELETE FROM unsent WHERE gone = 1 AND id = {name}", (at,)).rowcount:  # noqa: S608 - ours
+            db.execute(
+                f"INSERT OR REPLACE INTO unsent SELECT {name}, 0"  # noqa: S608 - ours
+                " WHERE EXISTS (SELECT 1 FROM facts WHERE name = 'vectors')",
+                (at,),
+            )
 
     def _remove(self, db: sqlite3.Connection, document: int) -> None:
         span = (document * DOCUMENT, (document + 1) * DOCUMENT - 1)
@@ -259,9 +140,53 @@ class Store:
                 for at, title, head, text in rows
             ),
         )
+        db.execute(
+            "INSERT INTO unsent SELECT id, 1 FROM nodes WHERE kind = 'passage' AND at BETWEEN ? AND ?"
+            " AND EXISTS (SELECT 1 FROM facts WHERE name = 'vectors')"
+            # It may never have been sent, so if the passage comes back, it is sent again.
+            " ON CONFLICT (id) DO UPDATE SET gone = 2",
+            span,
+        )
         db.execute("DELETE FROM texts WHERE at BETWEEN ? AND ?", span)
         db.execute("DELETE FROM nodes WHERE at BETWEEN ? AND ?", span)
         db.execute("DELETE FROM documents WHERE document = ?", (document,))
+
+    def send_all(self) -> None:
+        """Note all passages for a vector store, unless one follows already."""
+        with self._writing() as db:
+            new = db.execute("INSERT OR IGNORE INTO facts VALUES ('vectors', '1')").rowcount
+            if new:
+                db.execute(
+                    "INSERT OR REPLACE INTO unsent SELECT id, 0 FROM nodes WHERE kind = 'passage'"
+                )
+
+    def unsent(self, most: int, *, gone: bool) -> list[tuple[str, str]]:
+        """Return passages that a vector store is to add or to delete: id and text."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT u.id, t.text FROM unsent u LEFT JOIN nodes n ON n.id = u.id"
+                " LEFT JOIN texts t ON t.at = n.at WHERE (u.gone > 0) = ? ORDER BY u.id LIMIT ?",
+                (int(gone), most),
+            ).fetchall()
+        return [(name, _text(text or b"").strip()) for name, text in rows]
+
+    def sent(self, names: Sequence[str]) -> None:
+        """Take note that a vector store has what it was to do."""
+        with self._writing() as db:
+            db.executemany("DELETE FROM unsent WHERE id = ?", ((name,) for name in names))
+
+    def refine(self, at: int, gist: str, key: str | None = None) -> None:
+        """Set the gist of a node, and remember it by the hash of what it was written from."""
+        with self._writing() as db:
+            db.execute("UPDATE nodes SET gist = ? WHERE at = ?", (_bytes(gist), at))
+            if key is not None:
+                db.execute("INSERT OR REPLACE INTO refined VALUES (?, ?)", (key, _bytes(gist)))
+
+    def refined(self, key: str) -> str | None:
+        """Return a gist that was remembered."""
+        with self._reading() as db:
+            row = db.execute("SELECT gist FROM refined WHERE hash = ?", (key,)).fetchone()
+        return None if row is None else _text(row[0])
 
     # Reading.
 
@@ -316,6 +241,14 @@ class Store:
         where, given = _directly(under)
         return self._held(f"{where} ORDER BY n.tokens DESC, n.at LIMIT ?", (*given, most))
 
+    def level(self, under: Held | None, depth: int) -> list[Held]:
+        """Return the nodes of one depth, passages aside, in reading order."""
+        where, given = _inside(under)
+        return self._held(
+            f"{where} AND n.depth = ? AND n.kind != 'passage' ORDER BY d.place, n.at",
+            (*given, depth),
+        )
+
     def inside(self, under: Held | None, deepest: int, most: int) -> list[Held]:
         """Return the first nodes down to a depth, in reading order, without `under` itself."""
         where, given = _inside(under)
@@ -345,6 +278,16 @@ class Store:
                 (asked, first, last, most),
             ).fetchall()
         return [int(at) for (at,) in rows]
+
+    def places(self, names: Sequence[str]) -> list[int]:
+        """Return the places of passages by id, in the order of the ids; unknown ones left out."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT id, at FROM nodes WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(names)),),
+            ).fetchall()
+        known = {str(name): int(at) for name, at in rows}
+        return [known[name] for name in names if name in known]
 
     def count_passages(self, under: Held | None) -> int:
         """Return how many passages stand in a node, or in all documents."""

@@ -17,6 +17,7 @@ LONG = 24
 _SIDE = 3  # passages on either side of a gap
 _FEWEST = 4  # passages of a topic
 _MOST = 20
+_ROUNDING = 1e-6  # weights below this are what adding and taking away have left
 _FAR = 0.6  # of the mean nearness of pages to those before them; what is further off is new
 _DEEP = 0.5  # standard deviations above the mean depth, from which a gap divides
 
@@ -34,10 +35,7 @@ def shifts(told: Sequence[Sequence[str]], rarity: Rarity) -> list[int]:
     if len(told) < 2 * _FEWEST:
         return [0] if told else []
     bags = [_bag(words, rarity) for words in told]
-    near = [
-        _cosine(_sum(bags[max(0, gap - _SIDE) : gap]), _sum(bags[gap : gap + _SIDE]))
-        for gap in range(1, len(bags))
-    ]
+    near = _nearness(bags)
     depths = [_depth(near, place) for place in range(len(near))]
     mean = sum(depths) / len(depths)
     spread = sqrt(sum((depth - mean) ** 2 for depth in depths) / len(depths))
@@ -48,6 +46,31 @@ def shifts(told: Sequence[Sequence[str]], rarity: Rarity) -> list[int]:
             break
         found.append(gap)
     return found
+
+
+def _nearness(bags: Sequence[dict[str, float]]) -> list[float]:
+    """Say for each gap how near the passages on its two sides are."""
+    left: dict[str, float] = {}
+    right = _sum(bags[:_SIDE])
+    near: list[float] = []
+    for gap in range(1, len(bags)):
+        _add(left, bags[gap - 1], 1)
+        _add(right, bags[gap - 1], -1)
+        if gap - 1 >= _SIDE:
+            _add(left, bags[gap - 1 - _SIDE], -1)
+        if gap - 1 + _SIDE < len(bags):
+            _add(right, bags[gap - 1 + _SIDE], 1)
+        near.append(_cosine(left, right))
+    return near
+
+
+def _add(total: dict[str, float], bag: dict[str, float], sign: int) -> None:
+    for word, told in bag.items():
+        rest = total.get(word, 0.0) + sign * told
+        if rest > _ROUNDING:
+            total[word] = rest
+        else:
+            total.pop(word, None)
 
 
 class Turning:
