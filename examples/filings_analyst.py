@@ -4,22 +4,17 @@ from langchain_core.documents import Document
 
 from shoestring import Outline
 
-PAGES = (
-    "Part I\nItem 1. Business\nLarkspur Mills grinds oats and rye in four plants. Its brands are sold in "
-    "eleven countries. The oat mill in Port Ellery opened in 1962.",
-    "Item 1A. Risk Factors\nHarvests vary with the weather. A poor harvest of oats raises our costs. We "
-    "depend on two railways to bring grain to the mills.",
-    "Part II\nItem 7. Management's Discussion\nNet sales rose by four percent, mostly from higher prices. "
-    "Freight cost more than in the year before.",
-    "Item 8. Financial Statements\nTable 1: Statement of income (in millions)\n"
-    "| | 2023 | 2022 | 2021 |\n|---|---|---|---|\n| Net sales | 412 | 396 | 371 |\n"
-    "| Cost of goods sold | 268 | 251 | 240 |\n| Operating income | 57 | 61 | 55 |\n",
-    "Note 4. Leases\nThe mill in Port Ellery is leased until 2041. Rent was 3 million in 2023.",
-)
+PAGES = [
+    "Part I\nItem 1. Business\nLarkspur Mills grinds oats and rye in four plants. Its brands are sold in eleven countries. The oat mill in Port\nEllery opened in 1962.\n",
+    "Item 1A. Risk Factors\nHarvests vary with the weather. A poor harvest of oats raises our costs. We depend on two railways to bring grain to\nthe mills.\n",
+    "Part II\nItem 7. Management's Discussion\nNet sales rose by four percent, mostly from higher prices. Freight cost more than in the year before.\n",
+    "Item 8. Financial Statements\nTable 1: Statement of income (in millions)\n| | 2023 | 2022 | 2021 |\n|---|---|---|---|\n| Net sales | 412 | 396 | 371 |\n| Cost of goods sold | 268 | 251 | 240 |\n| Operating income | 57 | 61 | 55 |\n",
+    "Note 4. Leases\nThe mill in Port Ellery is leased until 2041. Rent was 3 million in 2023.\n",
+]
 QUESTIONS = (
     "What was the cost of goods sold in 2022?",
     "Until when is the mill in Port Ellery leased?",
-    "How many shares did the directors buy back?",
+    "Which firm audited these accounts?",
 )
 SURE = 0.16  # the chance below which the assistant abstains, too
 

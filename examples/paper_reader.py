@@ -10,8 +10,8 @@ PAPER = """# Tides and the nesting of herons
 
 ## Abstract
 
-We followed 212 herons on Ellery Island over six years. Nests near the shore fail more often in years of high spring
-tides.
+We followed 212 herons on Ellery Island over six years. Nests near the shore fail more often in years
+of high spring tides.
 
 ## Methods
 
@@ -23,7 +23,8 @@ We fitted a logistic model of failure to the height of the tide, with the year a
 
 ## Results
 
-Of nests below two metres 41 percent failed, of those above 17 percent. The clutch had 3.9 eggs on average, wherever it lay.
+Of nests below two metres 41 percent failed, of those above 17 percent. The clutch had 3.9 eggs on
+average, wherever it lay.
 
 ## Limitations
 
