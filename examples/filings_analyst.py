@@ -4,13 +4,26 @@ from langchain_core.documents import Document
 
 from shoestring import Outline
 
-PAGES = [
-    "Part I\nItem 1. Business\nLarkspur Mills grinds oats and rye in four plants. Its brands are sold in eleven countries. The oat mill in Port\nEllery opened in 1962.\n",
-    "Item 1A. Risk Factors\nHarvests vary with the weather. A poor harvest of oats raises our costs. We depend on two railways to bring grain to\nthe mills.\n",
-    "Part II\nItem 7. Management's Discussion\nNet sales rose by four percent, mostly from higher prices. Freight cost more than in the year before.\n",
-    "Item 8. Financial Statements\nTable 1: Statement of income (in millions)\n| | 2023 | 2022 | 2021 |\n|---|---|---|---|\n| Net sales | 412 | 396 | 371 |\n| Cost of goods sold | 268 | 251 | 240 |\n| Operating income | 57 | 61 | 55 |\n",
-    "Note 4. Leases\nThe mill in Port Ellery is leased until 2041. Rent was 3 million in 2023.\n",
-]
+FILING = """Part I
+Item 1. Business
+Larkspur Mills grinds oats and rye in four plants. Its brands are sold in eleven countries. The oat
+mill in Port Ellery opened in 1962.
+\fItem 1A. Risk Factors
+Harvests vary with the weather. A poor harvest of oats raises our costs. We depend on two railways
+to bring grain to the mills.
+\fPart II
+Item 7. Management's Discussion
+Net sales rose by four percent, mostly from higher prices. Freight cost more than in the year before.
+\fItem 8. Financial Statements
+Table 1: Statement of income (in millions)
+| | 2023 | 2022 | 2021 |
+|---|---|---|---|
+| Net sales | 412 | 396 | 371 |
+| Cost of goods sold | 268 | 251 | 240 |
+| Operating income | 57 | 61 | 55 |
+\fNote 4. Leases
+The mill in Port Ellery is leased until 2041. Rent was 3 million in 2023.
+"""
 QUESTIONS = (
     "What was the cost of goods sold in 2022?",
     "Until when is the mill in Port Ellery leased?",
@@ -25,7 +38,7 @@ def main() -> None:
         Document(
             text, metadata={"source": "larkspur.pdf", "title": "Annual report", "page": number}
         )
-        for number, text in enumerate(PAGES, start=1)
+        for number, text in enumerate(FILING.split("\f"), start=1)
     ]
     outline = Outline.build(pages)
     print(outline.contents(tokens=160).text)
