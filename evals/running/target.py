@@ -76,7 +76,7 @@ class Function:
     def __init__(
         self, function: Callable[[Task], object | Awaitable[object]], *, name: str | None = None
     ) -> None:
-        self.name: str = name or getattr(function, "__name__", type(function).__name__)
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
         self._function = function
         self._waits = inspect.iscoroutinefunction(function)
 
