@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ def area(points: Sequence[Point], low: float, high: float, spend: str = "tokens"
     known = sorted(best.items())
     marks = sorted({low, high, *(at for at, _ in known if low < at < high)})
     total = 0.0
-    for left, other in zip(marks, marks[1:], strict=False):
+    for left, other in pairwise(marks):
         # Just inside both ends: before the first point the curve jumps.
         begin, end = _at(known, left, after=True), _at(known, other, after=False)
         total += (begin + end) / 2 * math.log(other / left)
@@ -195,7 +196,7 @@ def _at(known: Sequence[tuple[float, float]], spend: float, *, after: bool) -> f
         return 0.0
     if spend >= last[0]:
         return last[1]
-    for (left, low), (right_, high) in zip(known, known[1:], strict=False):
+    for (left, low), (right_, high) in pairwise(known):
         if left <= spend < right_:
             share = math.log(spend / left) / math.log(right_ / left) if left > 0 else 1.0
             return low + share * (high - low)

@@ -269,22 +269,34 @@ class _Run:
         self.tally = tally
         self.on_progress = on_progress
         self.ended = asyncio.Event()
+        self.no_room: CapReached | None = None
 
     async def every(self, cells: Iterator[Cell], concurrency: int) -> None:
-        """Run the cells, so many at once; the first that cannot be written down ends them all."""
+        """Run the cells, so many at once.
+
+        The first that cannot be written down ends them all; where the cap leaves no room for another,
+        those under way are finished: they are paid.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(self.some(cells))
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
+        if self.no_room is not None:
+            raise self.no_room
 
     async def some(self, cells: Iterator[Cell]) -> None:
         for cell in cells:
-            await self.one(cell)
+            try:
+                ledger = await self.ledger(cell)
+            except CapReached as error:
+                self.no_room = error
+            if self.no_room is not None:
+                return
+            await self.one(cell, ledger)
 
-    async def one(self, cell: Cell) -> None:
-        ledger = await self.ledger(cell)
+    async def one(self, cell: Cell, ledger: Ledger) -> None:
         try:
             result, trace = await self.measured(cell, ledger)
         finally:
@@ -329,6 +341,11 @@ class _Run:
             error = _line(refusal)
         except TimeoutError as late:
             error = f"gave no answer within {self.timeout:g} s" if self.timeout else _line(late)
+        except asyncio.CancelledError as raised:
+            running = asyncio.current_task()
+            if running is None or running.cancelling():
+                raise  # it is the sweep that is cancelled, not something in the target
+            error = _line(raised)
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever a target does, the sweep goes on
             error, trace = _line(raised), "".join(traceback.format_exception(raised))
         seconds = perf_counter() - began
