@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
 
+_EVEN = 0.5  # the chance of a leader that is none
+
+
 class StoppingRule(Protocol):
     """Says when enough samples were drawn."""
 
@@ -96,7 +99,7 @@ class AdaptiveConsistency:
 
     def __post_init__(self) -> None:
         _check("most", self.most)
-        if not 0.5 <= self.sure < 1:
+        if not _EVEN <= self.sure < 1:
             raise ValueError(f"sure is a chance from 0.5 to below 1, not {self.sure}")
 
     def enough(self, answers: Sequence[Hashable]) -> bool:

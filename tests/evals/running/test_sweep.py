@@ -102,7 +102,7 @@ def test_whatever_a_target_does_is_a_scored_failure(tmp_path: Path) -> None:
             case 1:
                 sys.exit(3)
             case 2:
-                hung.wait()
+                return hung.wait()
             case 3:
                 return object()
             case 5:

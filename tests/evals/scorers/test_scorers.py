@@ -55,7 +55,7 @@ def test_texts(said: str, exact: float, f1: Any, contains: float) -> None:
 
 
 def test_contained_means_at_the_borders_of_words_where_there_are_any() -> None:
-    """ "12" does not stand in "1,120"; in scripts without blanks it does."""
+    """Twelve does not stand in 1120; in scripts without blanks, words have no borders."""
     assert score(Contains(), "it was 1120", "12") == 0
     assert score(Contains(), "there were 12.", "12") == 1
     assert score(Contains(), "首都は東京です", "東京") == 1
