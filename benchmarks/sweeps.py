@@ -2,9 +2,9 @@
 
     python benchmarks/sweeps.py [--cases 10000] [--budgets 5]
 
-The target answers at once, from memory, and settles one call on its ledger, as a recorded model would. The loop
-does the same without a harness: it looks the answer up and scores it. The difference, a run, is what measuring costs:
-a task, an account, guarding, scoring, the line on disk. Peak memory is that of the whole process.
+The target answers at once, from memory, and settles one call on its ledger, as a recorded model would.
+The loop looks the answers up and scores them, without a harness. The difference, a run, is what measuring
+costs: a task, an account and its call, the lines on disk. Peak memory is that of the whole process.
 """
 
 import argparse
