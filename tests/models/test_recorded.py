@@ -63,7 +63,11 @@ def test_every_part_that_a_model_reads_tells_calls_apart(server: Any, tmp_path: 
 def test_samples_are_given_in_turn(server: Any, tmp_path: Path) -> None:
     """As many as were recorded, then again from the first."""
     said = iter(["one", "two", "three"])
-    server.says = lambda _: next(said)
+
+    def say(_: object) -> str:
+        return next(said)
+
+    server.says = say
     file = tmp_path / "calls.jsonl"
     recording = RecordedModel(path=file, model=server.model(max_tokens=9), samples=3)
     for _ in range(3):
