@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shoestring.models import (
         LocalChatModel,
         Price,
+        RecordedModel,
         guard,
         guard_all,
         load_model,
@@ -104,6 +105,7 @@ _HOME = {
     "Price": "models",
     "RecallTool": "tools",
     "Receipt": "budget",
+    "RecordedModel": "models",
     "RedisStore": "budget",
     "Route": "agents",
     "SQLiteStore": "budget",
@@ -161,6 +163,7 @@ __all__ = [
     "Price",
     "RecallTool",
     "Receipt",
+    "RecordedModel",
     "RedisStore",
     "Route",
     "SQLiteStore",
