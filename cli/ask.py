@@ -16,7 +16,8 @@ from shoestring.cli.errors import BadInput
 from shoestring.cli.page import check, save
 from shoestring.cli.progress import counting, waiting
 from shoestring.cli.render import show_answer
-from shoestring.cli.text import one_line, write
+from shoestring.cli.skipped import tell_skipped
+from shoestring.cli.text import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,6 @@ DEFAULT_TOKENS = 6_000
 
 LARGEST_EMBEDDED = 4_000_000
 """Characters that are embedded on a laptop within minutes; more is searched by words alone."""
-
-SKIPPED_SHOWN = 5
-LONGEST_SKIPPED = 200  # characters
 
 
 def ask(
@@ -172,12 +170,7 @@ def _tell(skipped: list[Skipped], *, small: bool) -> None:
     if not small:
         size = f"more than {LARGEST_EMBEDDED:,} characters"
         typer.echo(f"{size}: searched by words, not by meaning", err=True)
-    # Nobody expects hidden files to be read.
-    told = [one for one in skipped if not Path(one.source).name.startswith(".")]
-    for one in told[:SKIPPED_SHOWN]:
-        typer.echo(one_line(f"skipped {one.source}: {one.reason}", LONGEST_SKIPPED), err=True)
-    if len(told) > SKIPPED_SHOWN:
-        typer.echo(f"skipped {len(told) - SKIPPED_SHOWN:,} more", err=True)
+    tell_skipped(skipped)
 
 
 def _answer(

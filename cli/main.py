@@ -12,6 +12,7 @@ from shoestring.cli.doctor import doctor
 from shoestring.cli.errors import OneLineErrors
 from shoestring.cli.eval import eval_app
 from shoestring.cli.ledger import ledger
+from shoestring.cli.outline import outline
 from shoestring.cli.plan import plan
 from shoestring.cli.trim import trim
 from shoestring.cli.tune import tune
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(plan)
 app.command()(trim)
+app.command()(outline)
 app.command()(tune)
 app.command()(ledger)
 app.command()(doctor)
