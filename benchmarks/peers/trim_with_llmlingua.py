@@ -1,4 +1,4 @@
-"""LongLLMLingua with the packaged SmolLM2-135M-Instruct as its scorer, in full precision."""
+"""LongLLMLingua with the packaged SmolLM2-135M-Instruct as its scorer, in half precision, as on GPUs."""
 
 import copy
 import importlib.util
@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import torch
 from llmlingua import PromptCompressor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trimming import Passage, main
@@ -31,7 +32,8 @@ def compressor() -> PromptCompressor:
     with tempfile.TemporaryDirectory() as folder:
         AutoTokenizer.from_pretrained(packed.parent, **read).save_pretrained(folder)
         plain.save_pretrained(folder)
-        return PromptCompressor(folder, device_map="cpu")
+        half = {"torch_dtype": torch.bfloat16}
+        return PromptCompressor(folder, device_map="cpu", model_config=half)
 
 
 def trimmed(question: str, room: int, passages: list[Passage]) -> str:
