@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from shoestring.models.local.chat import packaged_model
 
 ENDS = ("<|im_end|>", "<|endoftext|>")
-BATCH = 4_096  # tokens of the prompts that are answered together, padding included
+BATCH = 12_288  # tokens of the prompts that are answered together, padding included
 
 
 class SmolLM2:
