@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from shoestring.cli.errors import BadInput
+from shoestring.cli.page import check, save
 from shoestring.cli.progress import counting, waiting
 from shoestring.cli.render import show_answer
 from shoestring.cli.text import one_line, write
@@ -61,6 +62,9 @@ def ask(
         typer.Option(help="Folder of the index.", show_default="one a set of paths, in the cache"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write what was read and spent to this page.")
+    ] = None,
 ) -> None:
     """Answer QUESTION from the files at PATH, within a budget that cannot be passed."""
     if not question.strip():
@@ -68,9 +72,14 @@ def ask(
     # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
     asked = question.encode(errors="replace").decode()
     budget = _budget(tokens, usd, calls, seconds)
+    check(html)
     chat = _model(model)
     with _index(paths, index, by_words=chat is None) as searchable:
         answer, ledger = _answer(asked, chat, searchable, budget)
+    if html is not None:
+        from shoestring.evals.report import answer_page
+
+        save(html, answer_page(answer, ledger))
     if as_json:
         write(json.dumps(as_object(answer, ledger), ensure_ascii=False))
     else:
@@ -165,12 +174,15 @@ def _answer(
 ) -> tuple[Answer, Ledger]:
     from shoestring.budget import MemoryStore
     from shoestring.graphs import build_assistant
+    from shoestring.graphs.state import Answer
     from shoestring.tools import IndexRetriever
 
     ledgers = MemoryStore()
     assistant = build_assistant(model, IndexRetriever(index=index), budget=budget, ledgers=ledgers)
     with waiting("Thinking"):
-        answer = cast("Answer", assistant.invoke({"question": question}))
+        # With what it read: the page of `--html` shows it.
+        keys = [*Answer.__annotations__, "documents", "trims"]
+        answer = cast("Answer", assistant.invoke({"question": question}, output_keys=keys))
     return answer, ledgers.ledger(answer["ledger_id"])
 
 

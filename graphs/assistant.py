@@ -190,6 +190,7 @@ class _Assistant:
             "route": "",
             "context": [],
             "shown": [],
+            "trims": [],
             "draft": failed(""),
             "problems": [],
             "answer": "",

@@ -11,6 +11,7 @@ from langgraph.graph.message import add_messages
 
 if TYPE_CHECKING:
     from shoestring.budget import Ledger
+    from shoestring.tools import Trimmed
 
 Kind = Literal["generated", "quote", "abstained"]
 Spend = dict[str, dict[str, int]]
@@ -61,6 +62,48 @@ class Draft(TypedDict):
     cap: str | None
 
 
+class LeftOut(TypedDict):
+    """A stretch that a trim left out: characters `start` to `end` of `source`, and why."""
+
+    source: str
+    start: int
+    end: int
+    score: float
+    reason: str
+
+
+class TrimRecord(TypedDict):
+    """One trim of the context: for which node and route, what was kept of it, and what was not.
+
+    `given` says what was trimmed: the question's `documents`, or what the first trim of the route had
+    `shown`. `room` and `tokens` are model tokens: those there were, and those that were used.
+    """
+
+    node: str
+    route: str
+    given: Literal["documents", "shown"]
+    room: int
+    tokens: int
+    kept: list[Document]
+    dropped: list[LeftOut]
+
+
+def record(node: str, route: str, trimmed: Trimmed, *, first: bool = True) -> TrimRecord:
+    """Return what a trim did, as plain data for the state; `first` says whether of its route."""
+    return TrimRecord(
+        node=node,
+        route=route,
+        given="documents" if first else "shown",
+        room=trimmed.limit,
+        tokens=trimmed.tokens,
+        kept=list(trimmed.documents),
+        dropped=[
+            LeftOut(source=d.source, start=d.start, end=d.end, score=d.score, reason=d.reason)
+            for d in trimmed.dropped
+        ],
+    )
+
+
 class Question(TypedDict):
     """What a caller puts in."""
 
@@ -90,6 +133,8 @@ class BudgetState(TypedDict, total=False):
     """The state of one question on one thread.
 
     The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it.
+    `trims` holds all trims of the question in order, so that what was withheld can be audited:
+    `invoke(…, output_keys=["answer", "documents", "trims"])` hands them over.
     """
 
     question: str
@@ -104,6 +149,7 @@ class BudgetState(TypedDict, total=False):
     tried: list[str]
     context: list[Document]
     shown: list[Document]
+    trims: list[TrimRecord]
     thoughts: str
     draft: Draft
     problems: list[str]
