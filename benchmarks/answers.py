@@ -182,10 +182,8 @@ def show(study: Study, answered: Sequence[Answered], arms: Sequence[str]) -> Non
     )
     for arm, rows in by_arm.items():
         if rows:
-            tokens, right, f1 = (
-                np.mean([of(a) for a in rows.values()])
-                for of in (lambda a: a.tokens, lambda a: 100 * a.right, lambda a: 100 * a.f1)
-            )
+            tokens = np.mean([a.tokens for a in rows.values()])
+            right, f1 = (100 * np.mean([of(a) for a in rows.values()]) for of in FIGURES)
             cut = sum(a.cut for a in rows.values())
             print(f"{arm:<10}{len(rows):>6}{tokens:>8.0f}{cut:>5}{right:>9.1f}{f1:>7.1f}")
     for arm in ("relevant", "budget"):
@@ -229,7 +227,12 @@ def main() -> None:
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     model = LocalChatModel(max_tokens=OUTPUT, threads=options.threads)
-    engine, ask = "llama.cpp", lambda prompts: (model.invoke(list(one)).text for one in prompts)
+
+    def one_by_one(prompts: Sequence[Sequence[BaseMessage]]) -> Iterator[str]:
+        return (model.invoke(list(prompt)).text for prompt in prompts)
+
+    engine: str = "llama.cpp"
+    ask: Ask = one_by_one
     if options.torch:
         from smollm2 import SmolLM2
 

@@ -7,6 +7,7 @@ read the file.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
@@ -34,7 +35,7 @@ class SmolLM2:
             file.parent, gguf_file=file.name, padding_side="left", pad_token=ENDS[0]
         )
         self._ends = self._tokenizer.convert_tokens_to_ids(list(ENDS))
-        self._model = AutoModelForCausalLM.from_pretrained(
+        self._model: Any = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,
             dtype=torch.bfloat16,

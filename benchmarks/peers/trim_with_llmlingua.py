@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from llmlingua import PromptCompressor
+from llmlingua import PromptCompressor  # pyright: ignore[reportMissingImports] - installed apart
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trimming import Passage, main
 
@@ -22,8 +22,7 @@ def compressor() -> PromptCompressor:
     read = {"gguf_file": packed.name}
     loaded = AutoModelForCausalLM.from_pretrained(packed.parent, **read)
     config = copy.deepcopy(loaded.config)
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
+    vars(config).pop("quantization_config", None)
     config.tie_word_embeddings = True  # the file holds one matrix for both
     plain = AutoModelForCausalLM.from_config(config)
     weights = {k: v for k, v in loaded.state_dict().items() if k != "lm_head.weight"}
