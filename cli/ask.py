@@ -65,14 +65,11 @@ def ask(
     ] = None,
 ) -> None:
     """Answer QUESTION from the files at PATH, within a budget that cannot be passed."""
-    if not question.strip():
-        raise BadInput("the question is empty: ask something")
-    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
-    asked = question.encode(errors="replace").decode()
-    budget = _budget(tokens, usd, calls, seconds)
+    asked = question_of(question)
+    budget = budget_of(tokens, usd, calls, seconds)
     check(html)
-    chat = _model(model)
-    with _index(paths, index, by_words=chat is None) as searchable:
+    chat = model_of(model)
+    with index_of(paths, index, by_words=chat is None) as searchable:
         answer, ledger = _answer(asked, chat, searchable, budget)
     if html is not None:
         from shoestring.evals.report import answer_page
@@ -84,9 +81,22 @@ def ask(
         show_answer(Console(), answer, ledger)
 
 
-def _budget(
+def question_of(typed: str) -> str:
+    """Return the question as text.
+
+    Raises:
+        BadInput: If it is empty.
+    """
+    if not typed.strip():
+        raise BadInput("the question is empty: ask something")
+    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
+    return typed.encode(errors="replace").decode()
+
+
+def budget_of(
     tokens: int | None, usd: str | None, calls: int | None, seconds: float | None
 ) -> Budget:
+    """Return the budget of the options; where none is given, a cap on tokens."""
     from shoestring.budget import Budget
 
     if all(cap is None for cap in (tokens, usd, calls, seconds)):
@@ -94,7 +104,8 @@ def _budget(
     return Budget(tokens=tokens, usd=usd, calls=calls, seconds=seconds)
 
 
-def _model(spec: str) -> BaseChatModel | None:
+def model_of(spec: str) -> BaseChatModel | None:
+    """Load the model of an option; None for quotes, which need none."""
     if spec == "quote":
         return None
     from shoestring.models import load_model
@@ -103,7 +114,7 @@ def _model(spec: str) -> BaseChatModel | None:
         return load_model(spec)
 
 
-def _index(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
+def index_of(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
     """Bring the index of these paths up to date; then tell what was not read.
 
     Without a chat model none is loaded to embed either: who asks for quotes wants them at once.
