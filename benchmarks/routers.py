@@ -175,16 +175,12 @@ class Totals:
 
 def totals(cases: Sequence[Case]) -> Totals:
     """Return what each model alone comes to."""
-    figures = [
-        np.array([figure(case) for case in cases], np.float64)
-        for figure in (
-            lambda case: case.right[CHEAP],
-            lambda case: case.right[DEAR],
-            lambda case: case.spent[CHEAP].nanodollars,
-            lambda case: case.spent[DEAR].nanodollars,
-        )
-    ]
-    return Totals(*figures)
+    return Totals(
+        np.array([case.right[CHEAP] for case in cases], np.float64),
+        np.array([case.right[DEAR] for case in cases], np.float64),
+        np.array([case.spent[CHEAP].nanodollars for case in cases], np.float64),
+        np.array([case.spent[DEAR].nanodollars for case in cases], np.float64),
+    )
 
 
 def play(
@@ -347,7 +343,7 @@ def timed(cases: Sequence[Case]) -> None:
 
 def main() -> None:
     """Print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("logs", type=Path)
     logs = parser.parse_args().logs
     cases: list[Case] = []
