@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shoestring.agents.allowance import Allowance
 from shoestring.agents.choosing import Choice, Policy, Session, Standing, short
 from shoestring.agents.features import Task
 from shoestring.agents.forecast import BadForecasts, Forecaster, Run
@@ -36,6 +37,7 @@ _MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMidd
 
 __all__ = [
     "Affordable",
+    "Allowance",
     "BadForecasts",
     "BadPolicy",
     "BudgetMiddleware",

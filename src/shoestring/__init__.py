@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shoestring.agents import (
         Affordable,
+        Allowance,
         BudgetMiddleware,
         ContextMiddleware,
         Expected,
@@ -86,6 +87,7 @@ __version__ = "0.1.0"
 # PEP 562: a name is imported when it is first asked for, so that `import shoestring` stays light.
 _HOME = {
     "Affordable": "agents",
+    "Allowance": "agents",
     "Amount": "budget",
     "Budget": "budget",
     "BudgetBusy": "budget",
@@ -153,6 +155,7 @@ _HOME = {
 
 __all__ = [
     "Affordable",
+    "Allowance",
     "Amount",
     "Budget",
     "BudgetBusy",
