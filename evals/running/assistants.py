@@ -1,0 +1,84 @@
+"""Targets of ours: the assistant, and the whole context as the baseline it has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shoestring.agents import Planner
+from shoestring.budget import Budget
+from shoestring.evals.outcome import Outcome
+from shoestring.graphs import build_assistant
+from shoestring.graphs.prompts import answer_prompt, render_sources
+from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.models import message_counter
+from shoestring.tools.trimming.pack import longest_prefix
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from shoestring.agents import Route
+    from shoestring.evals.running.task import Task
+
+FULL = "full context"
+"""The route that reads everything, in its order, cut where the model's window ends."""
+
+_UNCAPPED = Budget(tokens=2**62)
+_OUTPUT = 96  # tokens of an answer over the whole context: as many as `Direct` gives
+
+
+class Assistant:
+    """Our assistant over a case's passages, with the routes that stand.
+
+    Args:
+        model: Any chat model; None for verbatim quotes alone.
+        routes: What it may choose among; None for quote, direct and chain of thought.
+        name: What reports call it.
+
+    The route a task asks for is the only one the planner has; `FULL` is the whole context in one
+    prompt, without trimming.
+    """
+
+    def __init__(
+        self,
+        model: BaseChatModel | None,
+        *,
+        routes: tuple[Route, ...] | None = None,
+        name: str = "assistant",
+    ) -> None:
+        self.name = name
+        self._model = model
+        self._routes = routes or (Quote(), Direct(), ChainOfThought())
+
+    async def run(self, task: Task) -> object:
+        """Answer one task."""
+        if task.route == FULL:
+            return await self._full(task)
+        known = {route.name: route for route in self._routes}
+        if task.route and task.route not in known:
+            raise ValueError(f"no route {task.route!r:.60}: there are {', '.join([*known, FULL])}")
+        assistant = build_assistant(
+            self._model,
+            task.documents,
+            budget=task.budget or _UNCAPPED,
+            planner=Planner((known[task.route],) if task.route else self._routes),
+        )
+        state: dict[str, Any] = await assistant.ainvoke({"question": task.question})
+        return state
+
+    async def _full(self, task: Task) -> Outcome:
+        if self._model is None:
+            raise ValueError(f"route {FULL!r} needs a model")
+        text = render_sources(task.documents)
+        window = (self._model.profile or {}).get("max_input_tokens")
+        if window is not None:
+            count = message_counter(self._model)
+            room = window - _OUTPUT
+
+            def fits(end: int) -> bool:
+                return count(answer_prompt(task.question, text[:end])) <= room
+
+            if not fits(len(text)):
+                text = text[: longest_prefix(len(text), 8 * room, fits)]
+        model = task.guard(self._model)
+        said = await model.ainvoke(answer_prompt(task.question, text), max_tokens=_OUTPUT)
+        return Outcome(said.text.strip(), kind="generated", route=FULL)
