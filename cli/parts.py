@@ -34,6 +34,7 @@ EXTRAS = {
     "retrieval": "index and search documents",
     "local": "run a model in this process",
     "offline": "weights and vocabularies without a network",
+    "report": "runs as pages to look at",
 }
 _MEGABYTE = 1_000_000
 

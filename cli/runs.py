@@ -262,13 +262,11 @@ def _sums(found: Sequence[Curve]) -> Iterable[str]:
 
 
 def _energy(results: Sequence[Result]) -> Iterable[str]:
-    wh = [result.wh for result in results if result.wh]
-    gco2e = [result.gco2e for result in results if result.gco2e]
-    if wh:
-        low, high = (sum(ends) for ends in zip(*wh, strict=True))
-        least, most = (sum(ends) for ends in zip(*gco2e, strict=True))
+    known = [(*result.wh, *result.gco2e) for result in results if result.wh and result.gco2e]
+    if known:
+        low, high, least, most = (sum(ends) for ends in zip(*known, strict=True))
         yield (
-            f"energy, as ecologits estimates it, of {len(wh):,} of {len(results):,} runs: "
+            f"energy, as ecologits estimates it, of {len(known):,} of {len(results):,} runs: "
             f"{low:.3g} to {high:.3g} Wh, {least:.3g} to {most:.3g} gCO2e"
         )
 
@@ -294,7 +292,8 @@ def _show_forecast(found: Forecast, grid: Grid, suite: Suite) -> None:
 
 def _config(path: Path, given: dict[str, Any]) -> Config:
     if path.suffix != ".toml":
-        return Config(**{**given, "suite": str(path)})
+        merged: dict[str, Any] = {**given, "suite": str(path)}
+        return Config(**merged)
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

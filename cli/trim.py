@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shoestring.cli.errors import BadInput
+from shoestring.cli.page import check, save
 from shoestring.cli.text import write
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def trim(
         Path | None, typer.Option(help="A file that `shoestring tune` has written.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write what was kept and left out to this page.")
+    ] = None,
 ) -> None:
     """Trim a text to what tells most about a question, within a number of tokens."""
     from langchain_core.documents import Document
@@ -53,6 +57,7 @@ def trim(
         raise BadInput(f"--tokens must be 0 or more, not {tokens}")
     if not query.strip():
         raise BadInput("the query is empty: say what the text is needed for, --query '…'")
+    check(html)
     name, text = _read(file)
     document = Document(text, metadata={"source": name})
     # Bytes of the command line that are no UTF-8 come as lone surrogates.
@@ -65,6 +70,10 @@ def trim(
         tiers=tiers_named(tiers),
         ranker=Ranker.load(ranker) if ranker else None,
     )
+    if html is not None:
+        from shoestring.evals.report import trim_page
+
+        save(html, trim_page([document], asked, kept))
     _write(kept, as_json=as_json)
 
 

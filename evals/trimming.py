@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from langchain_core.documents import Document
 
 from shoestring.evals.baseline import best_passages
+from shoestring.evals.documents import documents_of
 from shoestring.evals.intervals import interval
+from shoestring.evals.reading import Reader
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
 from shoestring.models.counting.counting import counter
 from shoestring.models.counting.vocabularies import encoding
@@ -30,7 +32,10 @@ _ROOM = re.compile(r"(\d{1,9})(%?)")
 
 Count = Callable[[str], int]
 Method = Callable[[Sequence[Document], str, int, Count], Sequence[Document]]
-"""Takes passages, a question, the room and a counter; gives what it keeps of the passages."""
+"""Takes passages, a question, the room and a counter; gives what it keeps of the passages.
+
+A piece's `source` is that of its passage; where it is another, `passage` is the passage's number.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,14 @@ class Row:
 
 
 def methods(fill: Fill, tiers: Sequence[Tier] = ()) -> dict[str, Method]:
-    """Give what is measured, by name: the trimmer and the baseline."""
+    """Give what is measured, by name: the trimmer, the baseline, and reading by an outline."""
 
     def trimmed(
         documents: Sequence[Document], query: str, tokens: int, count: Count
     ) -> Sequence[Document]:
         return trim(documents, query, tokens, count=count, fill=fill, tiers=tiers).documents
 
-    return {"trim": trimmed, "bm25": best_passages}
+    return {"trim": trimmed, "bm25": best_passages, "read": Reader()}
 
 
 def measure(
@@ -120,7 +125,7 @@ def measure(
     """
     count = counter(_VOCABULARY).count
     usable = [case for case in cases if case.passages and case.asked.strip()]
-    wholes = [count(render(_documents(case))) for case in usable]
+    wholes = [count(render(documents_of(case))) for case in usable]
     for room in rooms:
         limits = [room.tokens(whole) for whole in wholes]
         best = [_oracles(case, limit, count) for case, limit in zip(usable, limits, strict=True)]
@@ -140,14 +145,6 @@ class _Figures:
     seconds: float
 
 
-def _documents(case: Case) -> list[Document]:
-    # Neutral names: an id might tell which passage is marked.
-    return [
-        Document(passage.text, metadata={"source": f"passage {place}", "title": passage.title})
-        for place, passage in enumerate(case.passages)
-    ]
-
-
 def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float | None]:
     return answer_oracle(case, limit, count), gold_oracle(case, limit, encoding(_VOCABULARY))
 
@@ -155,14 +152,15 @@ def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float 
 def _figures(case: Case, limit: int, method: Method, count: Count) -> _Figures:
     # Made for each run: cases share passages, and a thousand documents for each case of a set
     # would take gigabytes. It also keeps methods from seeing what another did to them.
-    documents = _documents(case)
+    documents = documents_of(case)
     began = perf_counter()
     kept = method(documents, case.asked, limit, count)
     seconds = perf_counter() - began
     text = render(kept)
     spans: dict[int, list[tuple[int, int]]] = {}
     for piece in kept:
-        place = int(str(piece.metadata["source"]).removeprefix("passage "))
+        source = str(piece.metadata["source"]).removeprefix("passage ")
+        place = int(piece.metadata.get("passage", source))
         start = int(piece.metadata.get("start", 0))
         # Parts of a JSON value are written anew inside its brackets, and say where they stood.
         held = piece.metadata.get("spans", [(start, start + len(piece.page_content))])

@@ -14,7 +14,7 @@ from shoestring.agents import Forecast, Means, Meter, short
 from shoestring.budget import Amount, BudgetError, BudgetExceeded, Caps, Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
-from shoestring.graphs.state import BudgetContext, BudgetState, Draft
+from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.models import guard
 from shoestring.tools import trim
 
@@ -177,7 +177,12 @@ class _Trimmer:
             dropped=len(trimmed.dropped),
         )
         context = list(trimmed.documents)
-        update: BudgetState = {"context": context, "spend": mirror(ledger)}
+        done = record(self.node, self.route, trimmed, first=self.first)
+        update: BudgetState = {
+            "context": context,
+            "trims": [*state.get("trims", []), done],
+            "spend": mirror(ledger),
+        }
         if self.first:
             update |= {"shown": context, "thoughts": "", "draft": failed("")}
         if not context:

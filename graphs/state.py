@@ -11,6 +11,7 @@ from langgraph.graph.message import add_messages
 
 if TYPE_CHECKING:
     from shoestring.budget import Ledger
+    from shoestring.tools import Trimmed
 
 Kind = Literal["generated", "quote", "abstained"]
 Spend = dict[str, dict[str, int]]
@@ -32,7 +33,8 @@ def merge_spend(left: Spend | None, right: Spend | None) -> Spend:
     account = next((key for side in (right, left) for key, entry in side.items() if not entry), "")
     merged: Spend = {}
     for key, entry in (*left.items(), *right.items()):
-        if account in {key, key.rpartition(":")[0]}:
+        owner = key.rpartition(":")[0]
+        if account in {key, owner} or owner.startswith(f"{account}, "):  # or a route's set-aside
             seen = merged.setdefault(key, {})
             for figure, value in entry.items():
                 seen[figure] = max(value, seen.get(figure, 0))
@@ -59,6 +61,48 @@ class Draft(TypedDict):
     truncated: bool
     problem: str
     cap: str | None
+
+
+class LeftOut(TypedDict):
+    """A stretch that a trim left out: characters `start` to `end` of `source`, and why."""
+
+    source: str
+    start: int
+    end: int
+    score: float
+    reason: str
+
+
+class TrimRecord(TypedDict):
+    """One trim of the context: for which node and route, what was kept of it, and what was not.
+
+    `given` says what was trimmed: the question's `documents`, or what the first trim of the route had
+    `shown`. `room` and `tokens` are model tokens: those there were, and those that were used.
+    """
+
+    node: str
+    route: str
+    given: Literal["documents", "shown"]
+    room: int
+    tokens: int
+    kept: list[Document]
+    dropped: list[LeftOut]
+
+
+def record(node: str, route: str, trimmed: Trimmed, *, first: bool = True) -> TrimRecord:
+    """Return what a trim did, as plain data for the state; `first` says whether of its route."""
+    return TrimRecord(
+        node=node,
+        route=route,
+        given="documents" if first else "shown",
+        room=trimmed.limit,
+        tokens=trimmed.tokens,
+        kept=list(trimmed.documents),
+        dropped=[
+            LeftOut(source=d.source, start=d.start, end=d.end, score=d.score, reason=d.reason)
+            for d in trimmed.dropped
+        ],
+    )
 
 
 class Question(TypedDict):
@@ -89,7 +133,11 @@ class Answer(TypedDict):
 class BudgetState(TypedDict, total=False):
     """The state of one question on one thread.
 
-    The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it.
+    The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it, and
+    `route_ledger_id` what is set aside for the route under way. That began after `began` active seconds,
+    when the draft was `earlier`.
+    `trims` holds all trims of the question in order, so that what was withheld can be audited:
+    `invoke(…, output_keys=["answer", "documents", "trims"])` hands them over.
     """
 
     question: str
@@ -100,10 +148,14 @@ class BudgetState(TypedDict, total=False):
     spend: Annotated[Spend, merge_spend]
     documents: list[Document]
     route: str
+    route_ledger_id: str | None
+    began: float
+    earlier: str
     purpose: Literal["work", "answer"]
     tried: list[str]
     context: list[Document]
     shown: list[Document]
+    trims: list[TrimRecord]
     thoughts: str
     draft: Draft
     problems: list[str]

@@ -98,4 +98,5 @@ class Result:
         if strange or lacking:
             raise ValueError(f"a result with {strange} and without {lacking}")
         pairs = {name: tuple(row[name]) for name in ("wh", "gco2e") if row.get(name)}
-        return cls(**{**row, **pairs})
+        merged: dict[str, Any] = {**row, **pairs}
+        return cls(**merged)

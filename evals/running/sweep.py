@@ -302,7 +302,6 @@ class _Run:
                 ledger = await self.ledger(cell)
             except CapReached as error:
                 self.no_room = error
-            if self.no_room is not None:
                 return
             await self.one(cell, ledger)
 

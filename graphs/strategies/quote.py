@@ -13,7 +13,7 @@ from shoestring.budget import Amount
 from shoestring.graphs.account import working
 from shoestring.graphs.prompts import join_pieces, passages
 from shoestring.graphs.reasoning import failed
-from shoestring.graphs.state import BudgetContext, BudgetState, Draft
+from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import trim
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Quote:
                 labelled = ledger.at(node="trim", route=self.name)
                 labelled.note("trim", detail, dropped=len(trimmed.dropped))
             kept = list(trimmed.documents)
-            return {"context": kept, "shown": kept}
+            trims = [*state.get("trims", []), record("trim", self.name, trimmed)]
+            return {"context": kept, "shown": kept, "trims": trims}
 
         def quote(state: BudgetState) -> BudgetState:
             excerpts = state["context"]

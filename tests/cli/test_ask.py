@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,34 @@ def test_json_is_one_object_with_everything(run: Callable[..., Any], birds: Path
         assert set(line["reserved"]) == set(line["spent"]) >= {"tokens", "usd", "calls"}
         assert line["basis"] in {"measured", "estimated", "presumed"}
     assert [line["node"] for line in found["receipt"]] == ["plan", "trim", "check"]
+
+
+@pytest.mark.usefixtures("lexical")
+def test_a_page(run: Callable[..., Any], birds: Path) -> None:
+    """--html shows what was retrieved, what the trim left of it, and the receipt."""
+    ran = run("ask", QUESTION, "birds", "--model", "quote", "--html", "answer.html")
+    assert ran.exit_code == 0, ran.stderr
+    page = (birds.parent / "answer.html").read_text(encoding="utf-8")
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert {one["source"] for one in data["xray"]["documents"]} >= {"birds/herons.md"}
+    assert [look["note"] for look in data["xray"]["looks"]] == ["28 of 160 tokens of room used"]
+    assert [line["node"] for line in data["waterfall"]["lines"]] == ["plan", "trim", "check"]
+    assert data["waterfall"]["cap"] == asking.DEFAULT_TOKENS
+
+
+def test_no_page_no_answer(
+    run: Callable[..., Any], birds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the page cannot be written the question is not asked: nothing is spent."""
+    asked: list[str] = []
+    monkeypatch.setattr(asking, "model_of", asked.append)
+    ran = run("ask", QUESTION, "birds", "--html", "missing/answer.html")
+    assert (ran.exit_code, asked) == (2, [])
+    assert "cannot be written: no such folder" in ran.stderr
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    ran = run("ask", QUESTION, "birds", "--html", "answer.html")
+    assert (ran.exit_code, asked) == (2, [])
+    assert "pip install 'shoestring[report]'" in ran.stderr
 
 
 @pytest.mark.usefixtures("lexical")
@@ -103,7 +132,7 @@ quote
   trim                     0 of 160 tokens of room used; 1 piece dropped
   check                    the best excerpt has a chance of 0% to answer
 no route
-  plan                     no other route is left
+  plan                     no other route is left; not quote: tried before
 
 tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent
 """)

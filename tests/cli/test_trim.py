@@ -21,7 +21,7 @@ def test_a_filter() -> None:
     result = runner.invoke(app, ["trim", "-q", "Who designed the engine?", "-n", "12"], input=TEXT)
     assert result.exit_code == 0
     assert result.stdout == snapshot("Charles Babbage designed the engine there.\n")
-    assert result.stderr == snapshot("9 of 12 tokens; kept 1 of 3 pieces; best chance 0.78\n")
+    assert result.stderr == snapshot("9 of 12 tokens; kept 1 of 3 pieces; best chance 0.79\n")
 
 
 def test_json(tmp_path: Path) -> None:
@@ -38,6 +38,21 @@ def test_json(tmp_path: Path) -> None:
     assert TEXT[kept["start"] : kept["end"]] == found["text"]
     assert kept["source"] == str(file)
     assert result.stderr == ""
+
+
+def test_a_page(tmp_path: Path) -> None:
+    """--html writes a page beside what is printed, or replaces it; where none can be, nothing is done."""
+    page = tmp_path / "trim.html"
+    args = ["trim", "-q", "Who designed the engine?", "-n", "12", "--html"]
+    for _ in range(2):
+        result = runner.invoke(app, [*args, str(page)], input=TEXT)
+        assert result.stdout == "Charles Babbage designed the engine there.\n"
+    assert "<h1" in page.read_text(encoding="utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["trim.html"]
+    for nowhere in (tmp_path, tmp_path / "missing" / "a.html"):
+        result = runner.invoke(app, [*args, str(nowhere)], input=TEXT)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "cannot be written: no such folder" in result.stderr
 
 
 def test_budget_fills_the_room() -> None:

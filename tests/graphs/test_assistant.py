@@ -161,6 +161,31 @@ def test_nothing_is_dispatched_untrimmed(server: CountingServer) -> None:
             assert len(sent) < 8 * (used + 300), "far less than the 48,000 characters retrieved"
 
 
+def test_what_was_withheld_can_be_audited(server: CountingServer) -> None:
+    """The state tells of each trim what it kept and left out: together all that it was given."""
+    server.says = says("It carries people.", ANSWER)
+    planner = Planner((ChainOfThought(),))
+    assistant = build_assistant(
+        server.model(), DOCUMENTS, budget=Budget(tokens=4_000), planner=planner
+    )
+    keys = ["documents", "trims", "context", "dropped"]
+    state = assistant.invoke({"question": QUESTION}, output_keys=keys)
+    first, second = state["trims"]
+    assert [(one["node"], one["given"]) for one in state["trims"]] == [
+        ("trim for think", "documents"),
+        ("trim for answer", "shown"),
+    ]
+    assert second["kept"] == state["context"]
+    assert state["dropped"] == len(first["dropped"]) + len(second["dropped"])
+    for trim, given in ((first, state["documents"]), (second, first["kept"])):
+        assert trim["tokens"] <= trim["room"]
+        told = sum(d.metadata["end"] - d.metadata["start"] for d in trim["kept"])
+        told += sum(one["end"] - one["start"] for one in trim["dropped"])
+        whole = sum(len(document.page_content) for document in given)
+        blanks = sum(c.isspace() for document in given for c in document.page_content)
+        assert whole - blanks <= told <= whole
+
+
 def test_a_failed_check_is_followed_by_another_route(server: CountingServer) -> None:
     """An answer that its sources do not bear out is not handed over while money is left."""
     server.says = says("It carries 999 people.", "Let me see.", ANSWER)
@@ -270,7 +295,7 @@ async def test_events_stream_like_those_of_any_graph(server: CountingServer) -> 
     server.says = says(ANSWER)
     assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=1_500))
     nodes = [next(iter(u)) for u in assistant.stream({"question": QUESTION}, stream_mode="updates")]
-    assert nodes == ["open", "plan", "retrieve", "direct", "check", "answer"]
+    assert nodes == ["open", "retrieve", "plan", "direct", "check", "answer"]
     text = ""
     part: Any
     async for part in assistant.astream(

@@ -30,7 +30,7 @@ def sources() -> set[str]:
     found = {
         f"shoestring/{path.relative_to(ROOT).as_posix()}"
         for package in PACKAGES
-        for pattern in ("*.py", "*.txt")
+        for pattern in ("*.py", "*.txt", "*.html", "*.css", "*.js")
         for path in (ROOT / package).rglob(pattern)
     }
     return found | {"shoestring/__init__.py", "shoestring/py.typed"}

@@ -24,8 +24,9 @@ _TALK = 700  # characters of a window of chat: the turns that a turn answers, an
 _FIRST_PICKS = 8  # units of the first round that expand the query (field measurement)
 _EXPANSION = 12  # terms they add
 _EXPANSION_WEIGHT = 0.1  # of an added term; the query's own weigh 1 (dev: 0.3 is -0.3 points)
-_RELATED = 0.3  # of a word near in meaning to one of the query, times its nearness
-_RELATED_LEFT = 0.5  # of one near to a word that the best picks left open
+_RELATED = (
+    0.3  # of a word near in meaning to the query's, times its nearness (dev: 0.15 is the same)
+)
 _TITLE = 0.3  # of a unit's own score (dev: 0.5 is -0.5 points)
 _PASSAGE_TITLE = 0.5  # BM25 of the title, added to the passage's (dev: 0 is -0.7 points)
 _ANSWERED = 3  # best picks whose words of the query count as found (dev: 1 and 8 are the same)
@@ -120,7 +121,7 @@ class Ranking:
         terms = [term for term in terms if term not in STOP_WORDS] or terms
         known = self._vocabulary.find(terms)
         weights = {number: weight(term) for term, number in known.items()}
-        near = self._near(terms, weights, _RELATED)
+        near = self._near(terms, weights)
         own, passage = self._halves(near | weights)
         first = 0.5 * own + 0.5 * passage
         picks = self._picks(first, room)
@@ -193,18 +194,16 @@ class Ranking:
         held = set(self._vocabulary.find(said).values())
         known = self._vocabulary.find(terms)
         left = [term for term in terms if known.get(term) not in held]
-        return self._near(left, weights, _RELATED_LEFT) | {
+        return self._near(left, weights) | {
             number: weight for number, weight in weights.items() if number not in held
         }
 
-    def _near(
-        self, terms: Iterable[str], weights: Mapping[int, float], share: float
-    ) -> dict[int, float]:
+    def _near(self, terms: Iterable[str], weights: Mapping[int, float]) -> dict[int, float]:
         """Weigh what else the texts may call what is asked for: "died" for a question's "death"."""
         near: dict[str, float] = {}
         for term in terms:
             for word, nearness in related(term):
-                near[word] = max(near.get(word, 0.0), share * nearness * weight(term))
+                near[word] = max(near.get(word, 0.0), _RELATED * nearness * weight(term))
         found: dict[int, float] = {}
         for word, number in self._vocabulary.find(near).items():
             if number not in weights:

@@ -15,7 +15,7 @@ from shoestring.tools.trimming.render import title_of
 from shoestring.tools.trimming.units import Hop, Unit
 from shoestring.tools.trimming.versions import outdated
 
-__all__ = ["Choice", "Pieces", "more_like_this"]
+__all__ = ["Choice", "Pieces", "located", "more_like_this"]
 
 _HEADER = 300  # characters of a header, or of a key path, that are scored with each of its units
 
@@ -64,7 +64,7 @@ class Pieces:
         self.passed_over: list[tuple[int, str, int, int]] = []
         """Stretches that were not looked at: the document they stand before, source and span."""
         for place, document in enumerate(documents):
-            self._add(_normal(document, place), look)
+            self._add(located(document, place), look)
         self.units: list[Unit] = []
         self.owner: list[int] = []
         self.headers: set[int] = set()
@@ -254,8 +254,13 @@ def _split(document: Document, kinds: Sequence[Kind], *, turn: bool) -> list[Uni
     return units_of(text, str(document.metadata["source"]), kinds, name if named else None)
 
 
-def _normal(document: Document, number: int) -> Document:
-    """Give a document whose metadata says source, title and span."""
+def located(document: Document, place: int) -> Document:
+    """Give a document whose metadata says source, title and span.
+
+    Args:
+        document: Any.
+        place: Which of the documents it is, from 0: what names it where its metadata does not.
+    """
     source = document.metadata.get("source")
     start = document.metadata.get("start")
     if not isinstance(start, int) or isinstance(start, bool) or start < 0:
@@ -263,7 +268,7 @@ def _normal(document: Document, number: int) -> Document:
     title = document.metadata.get("title")
     metadata = {
         **document.metadata,
-        "source": source if isinstance(source, str) and source else f"document {number + 1}",
+        "source": source if isinstance(source, str) and source else f"document {place + 1}",
         "start": start,
         "end": start + len(document.page_content),
         "title": title if isinstance(title, str) else "",
@@ -285,16 +290,17 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
             keys = " ".join(text[hop.key : hop.start] for hop in unit.path)
             body = f"{keys[:_HEADER]}\n{body}"
         said.append(body)
-    lines = sum(
+    kinds = [unit.kind for unit in found]
+    lines = kinds.count("line") + sum(
         # A line of a log may hold a value.
-        unit.kind == "line" or (unit.kind == "value" and text[unit.start] not in '{["\t ')
-        for unit in found
+        unit.kind == "value" and text[unit.start] not in '{["\t '
+        for unit in (found if "value" in kinds else ())
     )
     return Text(
         title_of(document),
         said,
         lines=2 * lines > len(found),
-        turn=len(found) == 1 and found[0].kind == "turn",
-        data=2 * sum(unit.kind == "value" for unit in found) > len(found),
-        talk=2 * sum(unit.kind == "turn" for unit in found) > len(found),
+        turn=kinds == ["turn"],
+        data=2 * kinds.count("value") > len(found),
+        talk=2 * kinds.count("turn") > len(found),
     )

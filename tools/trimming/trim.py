@@ -25,12 +25,14 @@ from shoestring.tools.trimming.sieve import sieve
 from shoestring.tools.trimming.units import safe_cut
 from shoestring.tools.trimming.worth import Worth
 
-__all__ = ["Dropped", "Fill", "Order", "Trimmed", "trim"]
+__all__ = ["Dropped", "Fill", "Order", "Trimmed", "keep", "trim"]
 
 Fill = Literal["relevant", "budget"]
 Order = Literal["original", "edges"]
 
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
+_WHOLE = 0.5  # of the room, at most, for a tool that is written whole before others are chosen (dev: 3 and
+# 4 points on two halves of a set of tools at 256 tokens)
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
 _WORDS = (
@@ -130,18 +132,34 @@ def trim(
         from shoestring.models.counting.counting import counter
 
         count = counter("o200k_base").count
-    return _Trim(
-        documents,
-        query,
-        tokens,
-        count=count,
-        render=render or plain,
-        fill=fill,
-        order=order,
-        tiers=tiers,
-        ranker=ranker,
-        kinds=kinds,
-    ).run()
+    room = _CHARACTERS * tokens
+    pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
+    scores = score(pieces.texts, query, float(room), tiers=tiers, ranker=ranker)
+    return keep(pieces, scores, tokens, count=count, render=render or plain, fill=fill, order=order)
+
+
+def keep(
+    pieces: Pieces,
+    scores: Scores,
+    tokens: int,
+    *,
+    count: Callable[[str], int],
+    render: Callable[[Sequence[Document]], str] = plain,
+    fill: Fill = "relevant",
+    order: Order = "original",
+) -> Trimmed:
+    """Keep the units that are worth most by scores of any making; the rest is as for `trim`.
+
+    Args:
+        pieces: The units to choose from.
+        scores: Their scores.
+        tokens: Room, in model tokens.
+        count: Counts the tokens of a text.
+        render: Writes documents as the text that is sent.
+        fill: As for `trim`.
+        order: As for `trim`.
+    """
+    return _Trim(pieces, scores, tokens, count=count, render=render, fill=fill, order=order).run()
 
 
 class _Remembered(dict[int, float]):
@@ -161,20 +179,17 @@ class _Trim:
 
     def __init__(
         self,
-        documents: Sequence[Document],
-        query: str,
+        pieces: Pieces,
+        scores: Scores,
         tokens: int,
         *,
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
         order: Order,
-        tiers: Sequence[Tier],
-        ranker: Ranker | None,
-        kinds: Sequence[Kind],
     ) -> None:
-        room = _CHARACTERS * tokens
-        self.pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
+        self.pieces = pieces
+        self.scores = scores
         self.limit = tokens
         self.count = remembered(count)
         # What a unit adds is known where no part of it is written in another form.
@@ -186,9 +201,6 @@ class _Trim:
         self.render = render
         self.fill = fill
         self.order = order
-        self.scores: Scores = score(
-            self.pieces.texts, query, float(room), tiers=tiers, ranker=ranker
-        )
         old = np.zeros(len(self.pieces), np.bool_)
         old[self.pieces.outdated()] = True
         self.old: list[bool] = old.tolist()
@@ -224,7 +236,8 @@ class _Trim:
             proven=self.proven,
             free=free,
         )
-        choice = self._top_up(Choice(list(packing.units), short=self._short), order)
+        choice = self._widened(Choice(list(packing.units), short=self._short))
+        choice = self._top_up(choice, order)
         return self._result(self._assemble(choice), choice, packing)
 
     def _worth(
@@ -340,7 +353,8 @@ class _Trim:
         short = self.pieces.units[unit].short
         if short:
             title = self.count(title_of(self.pieces.documents[self.pieces.owner[unit]])) + 1
-            if self.count(self.pieces.content(unit)) + title > room:
+            most = min(room, _WHOLE * self.limit)
+            if self.count(self.pieces.content(unit)) + title > most:
                 # Once short for want of room it stays so: what is left later is less.
                 self._short.add(unit)
             if unit in self._short:
@@ -365,6 +379,15 @@ class _Trim:
         if (like := self.pieces.units[unit].like) >= 0:  # counts above and below
             shared += [(("like", like), 2.0 * self.count(more_like_this(1_000)) + 2)]
         return shared
+
+    def _widened(self, choice: Choice) -> Choice:
+        """Write short forms out, the best first, where what the others leave is room enough."""
+        for unit in choice.units:
+            if unit in choice.short:
+                whole = Choice(choice.units, short=choice.short - {unit})
+                if self._measure(whole) <= self.limit:
+                    choice = whole
+        return choice
 
     def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:
         """Fill what whole units leave with shortened ones.

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
-from shoestring.tools.trimming.kinds import KINDS, units_of
+from shoestring.models.counting.counting import counter
+from shoestring.tools.trimming.kinds import KINDS, Code, units_of
 from shoestring.tools.trimming.kinds.chat import turns
 from shoestring.tools.trimming.kinds.tool_schema import signature
 from shoestring.tools.trimming.trim import trim
@@ -127,6 +128,23 @@ def test_a_tool_is_whole_or_a_signature() -> None:
     assert trim([Document(text)], "find flights", 12, fill="budget").text == ""
 
 
+def test_two_tools_as_signatures_before_one_whole() -> None:
+    """What one whole tool would take offers two; where room is left, the best is written out."""
+    told = "One of the many words that describe it, at some length. " * 12
+    tools = [
+        {"name": name, "parameters": {"properties": {"city": {"description": told}}}}
+        for name in ("find_flights", "book_flights")
+    ]
+    count = counter("o200k_base").count
+    documents = [Document(json.dumps(tool)) for tool in tools]
+    best = count(documents[0].page_content)
+    tight = trim(documents, "find flights", best + 10, count=count, fill="budget")
+    assert [piece.metadata.get("shortened") for piece in tight.documents] == [True, True]
+    wide = trim(documents, "find flights", best + 60, count=count, fill="budget")
+    assert [piece.metadata.get("shortened") for piece in wide.documents] == [None, True]
+    assert wide.documents[0].page_content == documents[0].page_content
+
+
 @pytest.mark.parametrize("text", ["{}", '{"name": 1, "parameters": {}}', '{"parameters": {', "[1]"])
 def test_what_is_no_tool_has_no_signature(text: str) -> None:
     """Other JSON, and broken JSON, is no tool."""
@@ -155,6 +173,37 @@ def test_other_languages_by_indentation() -> None:
     assert "function short() {\n  go();\n}" in said
     trimmed = trim([Document(text, metadata={"source": "a.js"})], "call(29)", 20, count=words)
     assert "function long() {" in trimmed.text
+
+
+BRACED = {
+    "Go": "package main\n\nfunc Tie(s *Shoe) error {\n\treturn s.knot()\n}\n\nfunc main() {\n\tTie(a)\n}\n",
+    "Rust": "use std::io;\n\nimpl Shoe {\n    pub fn tie(&self) -> io::Result<()> {\n        Ok(())\n    }\n}\n",
+    "Java": "package a;\n\npublic final class Shoe {\n  public int tie(int laces) {\n    return laces;\n  }\n}\n",
+    "JavaScript": "const tie = (shoe) => {\n  return shoe.knot();\n};\n\nmodule.exports = tie;\n",
+    "C": "#include <stdio.h>\n\nint\ntie (struct shoe *s)\n{\n  return s->knot;\n}\n",
+    "C#": "using System;\n\nnamespace Shop\n{\n    class Shoe\n    {\n        int laces;\n    }\n}\n",
+}
+
+
+@pytest.mark.parametrize("language", BRACED)
+def test_braces_show_code_without_a_name(language: str) -> None:
+    """What a tool has read of a file is known as code by how its blocks open and close."""
+    found = units_of(BRACED[language])
+    assert {unit.kind for unit in found} == {"block"}
+    assert spans(BRACED[language], found)[-1].count("{") == spans(BRACED[language], found)[
+        -1
+    ].count("}")
+
+
+@pytest.mark.parametrize("text", [
+    f"# Laces\n\nHow to tie them.\n\n```js\n{BRACED['JavaScript']}```\n\n# Shoes\n\nThey are tied.\n",
+    "He wrote:\n\nfunction tie() {\n  return 1;\n}\n\nNobody knew what for. They asked him.\nHe never said.\n",
+    "12:01 INFO at tie (shoe.js:1) {\n12:01 INFO\n}\n12:02 INFO tied\n",
+    'Found:\n{\n  "function": {\n    "name": "tie"\n  }\n}\n',
+])  # fmt: skip
+def test_a_text_that_quotes_code_is_none(text: str) -> None:
+    """A page, a letter, a log and a JSON value stay what they are, whatever they quote."""
+    assert Code().units(text, "document 1") is None
 
 
 def test_hunks_come_with_their_file() -> None:
