@@ -61,8 +61,8 @@ def test_energy_is_told_where_it_is_asked_for(here: Path) -> None:
     named = APP.replace(
         "reserve(Amount(40, 0, 0, 1)", "reserve(Amount(40, 0, 0, 1), what='gpt-4.1-mini'"
     )
-    (here / "its_app.py").write_text(named)
-    target = ["--target", "its_app:sums", "--budgets", "100"]
+    (here / "priced_app.py").write_text(named)  # a name that no other test has imported
+    target = ["--target", "priced_app:sums", "--budgets", "100"]
     told = "energy, as ecologits estimates it, of 4 of 4 runs: "
     shown = RUN.invoke(app, ["eval", "run", "sums.jsonl", *target, "--energy", "FRA"])
     assert shown.exit_code == 0, shown.output
