@@ -12,6 +12,7 @@ from shoestring.agents.forecast import BadForecasts, Forecaster, Run
 from shoestring.agents.planner import Planner
 from shoestring.agents.policies import (
     Affordable,
+    Asked,
     BadPolicy,
     Estimate,
     Expected,
@@ -38,6 +39,7 @@ _MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMidd
 __all__ = [
     "Affordable",
     "Allowance",
+    "Asked",
     "BadForecasts",
     "BadPolicy",
     "BudgetMiddleware",

@@ -68,7 +68,7 @@ def preview(
     planner = planner or standard_planner()
     meter = meter_of(model, price, budget)
     task = Task(question, scores_of(documents))
-    standing = standing_of(Ledger(budget), meter, task)
+    standing = standing_of(Ledger(budget), meter, task, pays=False)
     forecasts = planner.forecasts(task, meter)
     return Plan(task, forecasts, planner.policy.choose(forecasts, standing))
 
@@ -79,8 +79,13 @@ def standing_of(
     task: Task,
     tried: Collection[str] = (),
     session: Session | None = None,
+    *,
+    pays: bool = True,
 ) -> Standing:
-    """Return what the planner is told about a question's ledger, its task and its session."""
+    """Return what the planner is told about a question's ledger, its task and its session.
+
+    Where it `pays`, the policy may spend on its choice.
+    """
     price = meter.token_price if meter is not None else 0
     return Standing(
         affordable=ledger.affordable(token_price=price),
@@ -89,6 +94,8 @@ def standing_of(
         share=share_left(ledger),
         task=task,
         session=session,
+        ledger=ledger if pays else None,
+        token_price=price,
     )
 
 

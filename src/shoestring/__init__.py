@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shoestring.agents import (
         Affordable,
         Allowance,
+        Asked,
         BudgetMiddleware,
         ContextMiddleware,
         Expected,
@@ -89,6 +90,7 @@ _HOME = {
     "Affordable": "agents",
     "Allowance": "agents",
     "Amount": "budget",
+    "Asked": "agents",
     "Budget": "budget",
     "BudgetBusy": "budget",
     "BudgetContext": "graphs",
@@ -157,6 +159,7 @@ __all__ = [
     "Affordable",
     "Allowance",
     "Amount",
+    "Asked",
     "Budget",
     "BudgetBusy",
     "BudgetContext",

@@ -108,7 +108,7 @@ def test_a_thread_of_the_assistant_lasts_for_all_its_questions(
             ledgers=store,
         )
         thread: Any = {"configurable": {"thread_id": "t"}}
-        asked = {"question": "How many people does the ferry to Ellery Island carry?"}
+        asked: Any = {"question": "How many people does the ferry to Ellery Island carry?"}
         kinds = [assistant.invoke(asked, thread)["kind"] for _ in range(6)]
         assert store.ledger("thread 't'").spent.tokens <= 2_600
         return kinds.count("generated")
