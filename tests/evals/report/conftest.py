@@ -40,9 +40,10 @@ class Opened:
         return (found[0], found[1])
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open its event loop runs in this thread, and no other can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium once a module."""
     if CHROMIUM is None:
         told = "chromium is not installed (Debian: apt-get install chromium)"
         if os.environ.get("SHOESTRING_REQUIRE_CHROMIUM"):
