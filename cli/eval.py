@@ -12,6 +12,7 @@ import typer
 
 from shoestring.cli.errors import BadInput
 from shoestring.cli.progress import counting
+from shoestring.cli.runs import compare, run
 from shoestring.cli.text import printable
 from shoestring.cli.trim import Fill  # noqa: TC001 - as above
 
@@ -34,6 +35,10 @@ eval_app = typer.Typer(help="Measure on cases with known answers.", no_args_is_h
 @eval_app.callback()
 def measurements() -> None:
     """Measure on cases with known answers."""
+
+
+eval_app.command("run")(run)
+eval_app.command("compare")(compare)
 
 
 @eval_app.command("trim")

@@ -3,19 +3,25 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["BrokenCases", "Case", "Passage", "choose", "read_cases"]
+__all__ = ["BrokenCases", "Case", "OnBad", "Passage", "choose", "read_cases", "read_file"]
+
+T = TypeVar("T")
 
 _LONGEST_LINE = 64 * 2**20  # bytes; the largest real context is a few MB
 
 
 class BrokenCases(ValueError):  # noqa: N818 - it names what is wrong, as the ledger's errors do
     """A file of cases is missing or cannot be read; the message names the file and the line."""
+
+
+OnBad = Callable[[BrokenCases], None]
+"""Told of a case that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +55,58 @@ class Case:
         return "\n".join([*turns, self.question])
 
 
-def read_cases(folder: Path, split: str = "dev") -> list[Case]:
+def read_cases(folder: Path, split: str = "dev", *, on_bad: OnBad | None = None) -> list[Case]:
     """Read the cases of one set.
 
     Args:
-        folder: Holds `<split>.jsonl.gz`, one case a line, and where its passages are shared
-            `<split>.contexts.jsonl.gz` or `<split>.passages.jsonl.gz`, which are joined in.
+        folder: Holds `<split>.jsonl` or `<split>.jsonl.gz`, as `read_file` takes it.
         split: The files' stem.
+        on_bad: As for `read_file`.
 
     Returns:
         All cases, in the order of the file.
 
     Raises:
-        BrokenCases: If a file is missing, damaged, or has a line that is not what it should be.
+        BrokenCases: As `read_file`.
     """
-    file = folder / f"{split}.jsonl.gz"
+    return read_file(_there(folder, split), on_bad=on_bad)
+
+
+def read_file(file: Path, *, on_bad: OnBad | None = None) -> list[Case]:
+    """Read a file of cases.
+
+    Args:
+        file: One JSON object a line, gzip-compressed where its name ends in `.gz`. Contexts and
+            passages that cases share stand beside it, in `<stem>.contexts.jsonl` and
+            `<stem>.passages.jsonl` (or `.jsonl.gz`), and are joined in.
+        on_bad: Told of each line that cannot be used, which is then left out; None to raise.
+
+    Returns:
+        All cases, in the order of the file.
+
+    Raises:
+        BrokenCases: If a file is missing or damaged, or a line is not what it should be.
+    """
+    stem = file.name.removesuffix(".gz").removesuffix(".jsonl")
     contexts: dict[str, tuple[Passage, ...]] = {}
     shared: dict[str, Passage] = {}
-    at = folder / f"{split}.contexts.jsonl.gz"
-    if at.exists():
-        for number, row in _rows(at):
-            context = _text(row, "context_id", at, number)
-            contexts[context] = _passages(row.get("passages"), at, number)
-    at = folder / f"{split}.passages.jsonl.gz"
-    if at.exists():
-        for number, row in _rows(at):
-            passage = _passage({"id": row.get("pid"), **row}, at, number)
-            shared[passage.id] = passage
-    return [_case(row, contexts, shared, file, number) for number, row in _rows(file)]
+
+    def context(row: dict[str, Any], at: Path, number: int) -> tuple[str, tuple[Passage, ...]]:
+        return _text(row, "context_id", at, number), _passages(row.get("passages"), at, number)
+
+    def passage(row: dict[str, Any], at: Path, number: int) -> tuple[str, Passage]:
+        made = _passage({"id": row.get("pid"), **row}, at, number)
+        return made.id, made
+
+    beside = _there(file.parent, f"{stem}.contexts")
+    if beside.exists():
+        contexts = dict(_made(beside, context, on_bad))
+    beside = _there(file.parent, f"{stem}.passages")
+    if beside.exists():
+        shared = dict(_made(beside, passage, on_bad))
+    return list(
+        _made(file, lambda row, at, number: _case(row, contexts, shared, at, number), on_bad)
+    )
 
 
 def choose(cases: Sequence[Case], limit: int | None) -> list[Case]:
@@ -93,28 +123,57 @@ def choose(cases: Sequence[Case], limit: int | None) -> list[Case]:
     return sorted(cases, key=lambda case: sha256(case.id.encode(errors="replace")).digest())[:limit]
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the objects of a file with their line numbers, from 1."""
+def _there(folder: Path, stem: str) -> Path:
+    """Give the file of that stem: compressed, if there is one."""
+    plain = folder / f"{stem}.jsonl"
+    return plain if plain.exists() else folder / f"{stem}.jsonl.gz"
+
+
+def _made(
+    file: Path, make: Callable[[dict[str, Any], Path, int], T], on_bad: OnBad | None
+) -> Iterator[T]:
+    """Yield what is made of each line of a file."""
+    for number, line in _lines(file):
+        try:
+            made = make(_row(line, file, number), file, number)
+        except BrokenCases as error:
+            if on_bad is None:
+                raise
+            on_bad(error)
+            continue
+        yield made
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that are not blank with their numbers, from 1.
+
+    Of a line that is too long only its beginning is held.
+    """
     try:
-        with gzip.open(file, "rb") as lines:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
             number = 0
             while line := lines.readline(_LONGEST_LINE + 1):
                 number += 1
-                if len(line) > _LONGEST_LINE:
-                    raise _broken(file, number, f"longer than {_LONGEST_LINE:,} bytes")
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise _broken(file, number, "not a JSON object") from error
-                if not isinstance(row, dict):
-                    raise _broken(file, number, "not a JSON object")
-                yield number, row
+                if line.strip():
+                    yield number, line
+                while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):
+                    line = lines.readline(_LONGEST_LINE + 1)
     except FileNotFoundError as error:
         raise BrokenCases(f"{file}: no such file") from error
     except (OSError, EOFError, zlib.error) as error:
         raise BrokenCases(f"{file}: cannot be read: {error}") from error
+
+
+def _row(line: bytes, file: Path, number: int) -> dict[str, Any]:
+    if len(line) > _LONGEST_LINE:
+        raise _broken(file, number, f"longer than {_LONGEST_LINE:,} bytes")
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _broken(file, number, "not a JSON object") from error
+    if not isinstance(row, dict):
+        raise _broken(file, number, "not a JSON object")
+    return row
 
 
 def _broken(file: Path, number: int, why: str) -> BrokenCases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 if TYPE_CHECKING:
@@ -72,6 +73,16 @@ def parts(usage: UsageMetadata) -> str:
                 if part in {key, rest} and is_count(tokens) and tokens:
                     said.append(f"{label if key == part else f'{tier} {label}'} {tokens:,}")
     return "; ".join(said)
+
+
+def part_of(detail: str, name: str) -> int:
+    """How many tokens of one part the detail of a receipt line tells of, as `parts` wrote it.
+
+    >>> part_of("cached 1,200; audio in 90; priority cached 40; reasoning 340", "cached")
+    1240
+    """
+    found = re.findall(rf"(?:^|; )(?:\w+ )?{re.escape(name)} ([\d,]+)(?=;|$)", detail)
+    return sum(int(number.replace(",", "")) for number in found)
 
 
 # Where metadata report what was read and written; the first pair is OpenAI's, the second Ollama's.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from shoestring.evals.looks import KEPT, Look, Reason, Stretch
 from shoestring.evals.report.text import shown, utf16
 from shoestring.tools.trimming.pieces import located
 
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
     from langchain_core.documents import Document
 
-__all__ = ["KEPT", "Look", "Span", "looked", "xray"]
+__all__ = ["xray"]
 
-KEPT = "kept"
 UNSEEN = "not given"
 """The reason where no trim has said anything: what was never handed to it."""
 
@@ -27,80 +27,10 @@ browser lays out that many in about a second."""
 _ENDS = 240  # characters that are shown of each end
 _PROSE = 0.85  # share of letters and blanks from which a text is prose
 
-Reason: TypeAlias = str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Characters `start` to `end` of a source, and why they were kept (`KEPT`) or left out."""
-
-    source: str
-    start: int
-    end: int
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One trim of a context.
-
-    Attributes:
-        name: What it was for.
-        note: Its figures in words.
-        spans: What was kept and left out.
-        rewritten: Texts that were sent in another form than they stand in the source.
-        after: The number of the look whose kept pieces this one looked at; None for the whole context.
-    """
-
-    name: str
-    note: str
-    spans: tuple[Span, ...]
-    rewritten: tuple[str, ...] = ()
-    after: int | None = None
-
-
-def looked(
-    name: str,
-    note: str,
-    kept: Sequence[Document],
-    dropped: Iterable[Mapping[str, Any]],
-    *,
-    after: int | None = None,
-) -> Look:
-    """Return a trim as a look.
-
-    Args:
-        name: What it was for.
-        note: Its figures in words.
-        kept: Pieces, as `Trimmed.documents`.
-        dropped: Stretches with `source`, `start`, `end` and `reason`, as `Trimmed.dropped`.
-        after: As of `Look`.
-    """
-    spans: list[Span] = []
-    rewritten: list[str] = []
-    for place, document in enumerate(kept):
-        piece = located(document, place)
-        source = str(piece.metadata["source"])
-        start, end = piece.metadata["start"], piece.metadata["end"]
-        if document.metadata.get("shortened"):
-            # The signature of a tool stands for the whole, which was not sent.
-            end = max(end, document.metadata.get("end", end))
-            spans.append(Span(source, start, end, "shortened"))
-            rewritten.append(document.page_content)
-            continue
-        held = document.metadata.get("spans")
-        if held or "more_like_this" in document.metadata:
-            end = document.metadata.get("end", end)
-            rewritten.append(document.page_content)
-        spans += [Span(source, s, e, KEPT) for s, e in held or [(start, end)]]
-    spans += [Span(str(d["source"]), d["start"], d["end"], str(d["reason"])) for d in dropped]
-    return Look(name, note, tuple(spans), tuple(rewritten), after)
-
-
 def xray(
     documents: Sequence[Document],
     looks: Sequence[Look],
-    evidence: Iterable[Span] = (),
+    evidence: Iterable[Stretch] = (),
     *,
     called: str = "evidence",
 ) -> dict[str, Any]:
@@ -109,7 +39,7 @@ def xray(
     Args:
         documents: The whole context, in the order it was given.
         looks: The trims of it, in order.
-        evidence: Spans that hold the answer, or that the answer cites.
+        evidence: Stretchs that hold the answer, or that the answer cites.
         called: What a reader knows them as.
 
     Returns:
@@ -177,12 +107,12 @@ class _Places:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._documents = documents
-        self._known: tuple[Sequence[Span], dict[str, list[Span]]] = ((), {})
+        self._known: tuple[Sequence[Stretch], dict[str, list[Stretch]]] = ((), {})
 
-    def of(self, place: int, spans: Sequence[Span]) -> list[tuple[int, int, Reason]]:
+    def of(self, place: int, spans: Sequence[Stretch]) -> list[tuple[int, int, Reason]]:
         """Give the spans within a document, by their characters in it, as far as they stand there."""
         if self._known[0] is not spans:
-            by_source: dict[str, list[Span]] = {}
+            by_source: dict[str, list[Stretch]] = {}
             for span in sorted(spans, key=lambda span: span.start):
                 by_source.setdefault(span.source, []).append(span)
             self._known = (spans, by_source)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^[ >]*(```+|~~~+)(.*)$")
 # Python and console blocks are checked below; the others hold nothing that runs.
-LANGUAGES = {"python", "console", "text", "json"}
+LANGUAGES = {"python", "console", "text", "json", "toml"}
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EXTRAS = re.compile(r"shoestring\[([\w,]+)\]")
 
