@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
-from shoestring.evals.looks import Look, looks_of
+if TYPE_CHECKING:
+    from shoestring.evals.looks import Look
 
 __all__ = ["Junk", "Outcome", "Span"]
 
@@ -93,7 +94,6 @@ class Outcome:
             cited=tuple(_spans(state.get("sources"))),
             shown=tuple(_spans(state.get("shown"))),
             stopped_by=stopped if isinstance(stopped, str) else None,
-            looks=looks_of(state.get("trims") or ()),
         )
 
 

@@ -34,7 +34,14 @@ def ready() -> None:
     require("jinja2", "report")
 
 
-def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fields: Any) -> str:  # noqa: ANN401 - what the template shows
+def page(
+    template: str,
+    *,
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    later: Sequence[str] = (),
+    **fields: Any,  # noqa: ANN401 - what the template shows
+) -> str:
     """Return a page as HTML.
 
     Args:
@@ -42,6 +49,7 @@ def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fi
         scripts: Names of scripts to inline, in order; no other ever runs on the page, by its
             Content-Security-Policy.
         data: What the scripts draw, ready for JSON.
+        later: Texts of scripts that those bring in by themselves.
         fields: What the template shows; all of it is escaped.
 
     Raises:
@@ -55,7 +63,7 @@ def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fi
             **fields,
             style=style,
             scripts=bodies,
-            policy=_policy(style, bodies),
+            policy=_policy(style, [*bodies, *later]),
             # A block of data is not a script; still, no text of it may end the block.
             data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT),
         )
@@ -70,8 +78,9 @@ def _asset(name: str) -> str:
 
 def _policy(style: str, scripts: Sequence[str]) -> str:
     allowed = " ".join(f"'{_hash(script)}'" for script in scripts)
+    # An empty style, too: plotly adds its rules to one, each by the browser's own functions.
     return (
-        f"default-src 'none'; script-src {allowed}; style-src '{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src '{_hash(style)}' '{_hash('')}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

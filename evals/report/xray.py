@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from shoestring.evals.looks import KEPT, Look, Reason, Stretch
 from shoestring.evals.report.text import shown, utf16
 from shoestring.tools.trimming.pieces import located
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_core.documents import Document
 
@@ -27,12 +26,15 @@ browser lays out that many in about a second."""
 _ENDS = 240  # characters that are shown of each end
 _PROSE = 0.85  # share of letters and blanks from which a text is prose
 
+
 def xray(
     documents: Sequence[Document],
     looks: Sequence[Look],
     evidence: Iterable[Stretch] = (),
     *,
     called: str = "evidence",
+    reasons: dict[Reason, int] | None = None,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Return what the page draws, as plain data.
 
@@ -41,6 +43,8 @@ def xray(
         looks: The trims of it, in order.
         evidence: Stretchs that hold the answer, or that the answer cites.
         called: What a reader knows them as.
+        reasons: Numbers of reasons, to be shared by many X-rays; new ones are added.
+        whole: Show everything, however long.
 
     Returns:
         `documents` with `source`, `title`, `text` and `code` (whether it is better read in a fixed
@@ -49,24 +53,25 @@ def xray(
         `evidence`, and `gaps`: places with the number of characters that are not shown there.
         Places are counted in UTF-16, as browsers do.
     """
-    whole = [located(document, place) for place, document in enumerate(documents)]
-    places = _Places(whole)
+    placed = [located(document, place) for place, document in enumerate(documents)]
+    places = _Places(placed)
     labelled: list[list[list[tuple[int, Reason]]]] = []
     for look in looks:
-        fresh = [[(len(document.page_content), UNSEEN)] for document in whole]
+        fresh = [[(len(document.page_content), UNSEEN)] for document in placed]
         before = fresh if look.after is None else labelled[look.after]
         labelled.append(
             [
                 _over(document.page_content, base, places.of(place, look.spans))
-                for place, (document, base) in enumerate(zip(whole, before, strict=True))
+                for place, (document, base) in enumerate(zip(placed, before, strict=True))
             ]
         )
     marked = list(evidence)
-    much = sum(len(document.page_content) for document in whole) > _MUCH
-    reasons: dict[Reason, int] = {KEPT: 0}
+    much = not whole and sum(len(document.page_content) for document in placed) > _MUCH
+    reasons = {} if reasons is None else reasons
+    reasons.setdefault(KEPT, 0)
     drawn: list[dict[str, Any]] = []
     drawn_looks: list[list[list[int]]] = [[] for _ in looks]
-    for place, document in enumerate(whole):
+    for place, document in enumerate(placed):
         runs = [look[place] for look in labelled]
         held = _merged(places.of(place, marked))
         shape = _Shape(document.page_content, _common(runs, held) if much else [])

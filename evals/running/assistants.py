@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from shoestring.agents import Planner
 from shoestring.budget import Budget
-from shoestring.evals.looks import looked
+from shoestring.evals.looks import looked, looks_of
 from shoestring.evals.outcome import Outcome, Span
 from shoestring.graphs import build_assistant
-from shoestring.graphs.state import Answer
 from shoestring.graphs.prompts import answer_prompt, render_sources
+from shoestring.graphs.state import Answer
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
 from shoestring.models import message_counter
 from shoestring.tools.trimming.pack import longest_prefix
@@ -74,7 +74,8 @@ class Assistant:
         state: dict[str, Any] = await assistant.ainvoke(
             {"question": task.question}, output_keys=keys
         )
-        return replace(Outcome.of(state), shown=_spans(state["context"]))
+        looks = looks_of(state["trims"])
+        return replace(Outcome.of(state), shown=_spans(state["context"]), looks=looks)
 
     async def _full(self, task: Task) -> Outcome:
         if self._model is None:
