@@ -31,10 +31,12 @@ Fill = Literal["relevant", "budget"]
 Order = Literal["original", "edges"]
 
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
+_WHOLE = 0.5  # of the room, at most, for a tool that is written whole before others are chosen (dev: 3 and
+# 4 points on two halves of a set of tools at 256 tokens)
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
 _WORDS = (
-    0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+    0.05  # of the worth of a room full of the most relevant tokens: the query's words, once each
 )
 _LONG_TOKEN = 2  # times a token's mean length
 _CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed
@@ -224,7 +226,8 @@ class _Trim:
             proven=self.proven,
             free=free,
         )
-        choice = self._top_up(Choice(list(packing.units), short=self._short), order)
+        choice = self._widened(Choice(list(packing.units), short=self._short))
+        choice = self._top_up(choice, order)
         return self._result(self._assemble(choice), choice, packing)
 
     def _worth(
@@ -340,7 +343,8 @@ class _Trim:
         short = self.pieces.units[unit].short
         if short:
             title = self.count(title_of(self.pieces.documents[self.pieces.owner[unit]])) + 1
-            if self.count(self.pieces.content(unit)) + title > room:
+            most = min(room, _WHOLE * self.limit)
+            if self.count(self.pieces.content(unit)) + title > most:
                 # Once short for want of room it stays so: what is left later is less.
                 self._short.add(unit)
             if unit in self._short:
@@ -365,6 +369,15 @@ class _Trim:
         if (like := self.pieces.units[unit].like) >= 0:  # counts above and below
             shared += [(("like", like), 2.0 * self.count(more_like_this(1_000)) + 2)]
         return shared
+
+    def _widened(self, choice: Choice) -> Choice:
+        """Write short forms out, the best first, where what the others leave is room enough."""
+        for unit in choice.units:
+            if unit in choice.short:
+                whole = Choice(choice.units, short=choice.short - {unit})
+                if self._measure(whole) <= self.limit:
+                    choice = whole
+        return choice
 
     def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:
         """Fill what whole units leave with shortened ones.

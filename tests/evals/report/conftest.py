@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
 
     Open = Callable[..., "Opened"]
 
@@ -71,7 +71,7 @@ def refused(done: Opened, request: Request) -> None:
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Open a page from a file, as a person does who was sent it."""
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def show(html: str, *, width: int = 1100, scheme: str = "light") -> Opened:
         file = tmp_path / f"page{len(contexts)}.html"

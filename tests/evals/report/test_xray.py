@@ -139,8 +139,11 @@ def test_of_a_huge_context_the_middles_are_left_out(monkeypatch: pytest.MonkeyPa
     text = f"{noise}Babbage designed the engine. {noise}"
     documents = [Document(text, metadata={"source": "log"})]
     place = text.index("Babbage")
-    spans = (Stretch("log", 0, place, "no room"), Stretch("log", place, place + 28, KEPT))
-    spans += (Stretch("log", place + 28, len(text), "no room"),)
+    spans = (
+        Stretch("log", 0, place, "no room"),
+        Stretch("log", place, place + 28, KEPT),
+        Stretch("log", place + 28, len(text), "no room"),
+    )
     data = xray(documents, [Look("", "", spans)], [Stretch("log", place, place + 7, "")])
     (document,) = data["documents"]
     ((start, end),) = document["evidence"]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
+from shoestring.models.counting.counting import counter
 from shoestring.tools.trimming.kinds import KINDS, units_of
 from shoestring.tools.trimming.kinds.chat import turns
 from shoestring.tools.trimming.kinds.tool_schema import signature
@@ -125,6 +126,23 @@ def test_a_tool_is_whole_or_a_signature() -> None:
     assert kept["parameters"]["required"] == ["origin"]
     assert short.documents[0].metadata["shortened"]
     assert trim([Document(text)], "find flights", 12, fill="budget").text == ""
+
+
+def test_two_tools_as_signatures_before_one_whole() -> None:
+    """What one whole tool would take offers two; where room is left, the best is written out."""
+    told = "One of the many words that describe it, at some length. " * 12
+    tools = [
+        {"name": name, "parameters": {"properties": {"city": {"description": told}}}}
+        for name in ("find_flights", "book_flights")
+    ]
+    count = counter("o200k_base").count
+    documents = [Document(json.dumps(tool)) for tool in tools]
+    best = count(documents[0].page_content)
+    tight = trim(documents, "find flights", best + 10, count=count, fill="budget")
+    assert [piece.metadata.get("shortened") for piece in tight.documents] == [True, True]
+    wide = trim(documents, "find flights", best + 60, count=count, fill="budget")
+    assert [piece.metadata.get("shortened") for piece in wide.documents] == [None, True]
+    assert wide.documents[0].page_content == documents[0].page_content
 
 
 @pytest.mark.parametrize("text", ["{}", '{"name": 1, "parameters": {}}', '{"parameters": {', "[1]"])

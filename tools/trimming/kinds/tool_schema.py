@@ -14,8 +14,8 @@ _SAID = 120  # characters that a signature keeps of the tool's own description
 class ToolSchema:
     """One tool's schema in JSON: OpenAI's, Anthropic's or MCP's way of writing it.
 
-    It is never divided. Where the whole does not fit its signature may: the same schema without the
-    descriptions of its parameters.
+    It is never divided. Where the whole would take too much of the room its signature may stand for
+    it: the same schema without the descriptions of its parameters.
     """
 
     name = "tool"
