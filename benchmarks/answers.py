@@ -1,6 +1,6 @@
 """What does trimming do to the answer? A small local model, asked over four contexts.
 
-    python benchmarks/answers.py SUITE_DIR RESULTS.jsonl [--sets nq20,hotpotqa] [--cases 150]
+    python benchmarks/answers.py SUITE_DIR RESULTS_DIR [--sets nq20,hotpotqa] [--cases 150] [--torch]
 
 Each case is asked of SmolLM2-135M (packaged, one answer at a time, temperature 0) over the gold passages
 alone, over what `trim` keeps in 256 tokens under `fill="relevant"` and under `fill="budget"`, and over the whole
@@ -8,20 +8,27 @@ context in the order of the file, cut at the model's window where it is longer (
 
 Two figures: `right`, whether an accepted string stands in the answer (NFKC, casefolded, white space collapsed),
 and `F1`, of the answer's words against those of the nearest accepted string (for sets such as covidqa, whose
-answers are clauses that a short sentence rarely repeats). Every answer is appended to RESULTS.jsonl at once: run
-it again to go on. The differences are paired: 95 % by bootstrap over cases.
+answers are clauses that a short sentence rarely repeats). The differences are paired: 95 % by bootstrap over
+contexts, since questions asked over one document are no independent cases.
+
+An answer is appended to RESULTS_DIR/<set>.jsonl as soon as it is known, under a hash of what was shown: run it
+again to go on, and after a change of the trimmer to ask only what is shown otherwise than before. The sets take
+turns, so that a run cut short has about as many cases of each. `--torch` runs the same weights by PyTorch (see
+smollm2.py).
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
 
 from shoestring.evals import Case, choose, read_cases
 from shoestring.evals.scores import plain
@@ -33,25 +40,41 @@ from shoestring.tools.words.stop_words import STOP_WORDS
 from shoestring.tools.words.words import words
 
 SETS = ("nq20", "hotpotqa", "covidqa")
-ARMS = ("gold", "relevant", "budget", "full")
+ARMS = ("gold", "full", "relevant", "budget")
 ROOM = 256
 OUTPUT = 48  # tokens of an answer: one short sentence
 RESAMPLES = 10_000
+
+Ask = Callable[[Sequence[BaseMessage]], str]
 
 
 @dataclass(frozen=True)
 class Answered:
     """One answer."""
 
-    set: str
     case: str
     arm: str
-    context: str
-    """A hash of the context shown, so that a changed trimmer is asked anew."""
+    engine: str
+    shown: str
+    """A hash of the context shown."""
     tokens: int
     cut: bool
+    reply: str
     right: bool
     f1: float
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes asking again superfluous."""
+        return self.case, self.arm, self.engine, self.shown
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the model reads."""
+
+    text: str
+    cut: bool = False
 
 
 def documents(case: Case, *, gold: bool) -> list[Document]:
@@ -63,8 +86,8 @@ def documents(case: Case, *, gold: bool) -> list[Document]:
     ]
 
 
-def context(case: Case, arm: str, model: LocalChatModel) -> tuple[str, bool]:
-    """Give what the model reads, and whether it had to be cut."""
+def context(case: Case, arm: str, model: LocalChatModel) -> Context:
+    """Give what the model reads in one arm."""
     count = model.counter.count
     if arm in ("relevant", "budget"):
         fill = "relevant" if arm == "relevant" else "budget"
@@ -72,24 +95,57 @@ def context(case: Case, arm: str, model: LocalChatModel) -> tuple[str, bool]:
             documents(case, gold=False), case.asked, ROOM,
             count=count, render=render_sources, fill=fill,
         )  # fmt: skip
-        return kept.text, False
+        return Context(kept.text)
     text = render_sources(documents(case, gold=arm == "gold"))
     room = model.context - OUTPUT - model.counter.count_messages(answer_prompt(case.asked, "")) - 16
     if count(text) <= room:
-        return text, False
-    return text[: longest_prefix(len(text), 4 * room, lambda n: count(text[:n]) <= room)], True
+        return Context(text)
+    fits = longest_prefix(len(text), 4 * room, lambda n: count(text[:n]) <= room)
+    return Context(text[:fits], cut=True)
 
 
-def ask(case: Case, name: str, arm: str, model: LocalChatModel, known: set[str]) -> Answered | None:
-    """Ask a case over one context; None where the same was asked before."""
-    text, cut = context(case, arm, model)
-    shown = sha256(text.encode(errors="replace")).hexdigest()[:12]
-    if f"{name} {case.id} {arm} {shown}" in known:
-        return None
-    reply = plain(model.invoke(answer_prompt(case.asked, text)).text)
-    right = any(plain(answer) in reply for answer in case.answers if plain(answer))
-    f1 = max((overlap(reply, answer) for answer in case.answers), default=0.0)
-    return Answered(name, case.id, arm, shown, model.counter.count(text), cut, right, f1)
+@dataclass
+class Study:
+    """One set of cases, with the file of its answers."""
+
+    name: str
+    cases: list[Case]
+    file: Path
+    known: dict[tuple[str, ...], Answered]
+
+    @classmethod
+    def open(cls, suite: Path, name: str, cases: int, results: Path) -> "Study":
+        """Choose the cases, and read what was answered before."""
+        usable = [
+            case
+            for case in read_cases(suite / name)
+            if case.answers and any(passage.gold for passage in case.passages)
+        ]
+        file = results / f"{name}.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        answered = [Answered(**json.loads(line)) for line in lines if line.endswith("}")]
+        return cls(name, choose(usable, cases), file, {a.key: a for a in answered})
+
+    def ask(
+        self, arms: Sequence[str], model: LocalChatModel, engine: str, ask: Ask
+    ) -> Iterator[Answered]:
+        """Ask each case in each arm, or find what was answered before."""
+        for case in self.cases:
+            for arm in arms:
+                shown = context(case, arm, model)
+                shape = sha256(shown.text.encode(errors="replace")).hexdigest()[:12]
+                key = case.id, arm, engine, shape
+                if key not in self.known:
+                    reply = ask(answer_prompt(case.asked, shown.text))
+                    said = plain(reply)
+                    right = any(plain(answer) in said for answer in case.answers if plain(answer))
+                    f1 = max(overlap(said, answer) for answer in case.answers)
+                    tokens = model.counter.count(shown.text)
+                    found = Answered(*key, tokens, shown.cut, reply, right, f1)
+                    self.known[key] = found
+                    with self.file.open("a", encoding="utf-8") as lines:
+                        lines.write(json.dumps(vars(found)) + "\n")
+                yield self.known[key]
 
 
 def overlap(reply: str, answer: str) -> float:
@@ -101,66 +157,48 @@ def overlap(reply: str, answer: str) -> float:
     return 2 * shared / max(1, said.total() + wanted.total())
 
 
-def read(file: Path) -> list[Answered]:
-    """Read what was answered before; of a case and arm the last counts."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [Answered(**json.loads(line)) for line in lines if line.endswith("}")]
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Bootstrap the mean."""
-    data = np.asarray(values, np.float64)
-    generator = np.random.default_rng(0)
-    means = data[generator.integers(0, len(data), (RESAMPLES, len(data)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def show(name: str, answered: Sequence[Answered]) -> None:
-    """Print a line an arm: both figures, and their gain over the whole context, over the same cases."""
-    last = {(a.case, a.arm): a for a in answered if a.set == name}
-    print(
-        f"\n{name}\n{'arm':<10}{'cases':>6}{'tokens':>8}{'cut':>5}   right %, F1 %; beside full, paired"
-    )
-    for arm in ARMS:
-        rows = {case: a for (case, of), a in last.items() if of == arm}
-        if not rows:
-            continue
-        cells = [
-            f"{100 * np.mean([figure(a) for a in rows.values()]):5.1f}"
-            + beside(
-                [
-                    (figure(a), figure(last[c, "full"]))
-                    for c, a in rows.items()
-                    if (c, "full") in last
-                ]
-            )
-            for figure in FIGURES
-        ]
-        tokens, cut = np.mean([a.tokens for a in rows.values()]), sum(a.cut for a in rows.values())
-        print(f"{arm:<10}{len(rows):>6}{tokens:>8.0f}{cut:>5}   {'  '.join(cells)}")
-    both = [
-        (a, last[case, "gold"])
-        for (case, arm), a in last.items()
-        if arm == "relevant" and (case, "gold") in last
-    ]
-    if both:
-        cells = [
-            beside([(figure(a), 0.8 * figure(gold)) for a, gold in both]) for figure in FIGURES
-        ]
-        print(f"relevant - 0.8 x gold, {len(both)} cases: {'  '.join(cells)}")
-
-
 FIGURES: tuple[Callable[[Answered], float], ...] = (lambda a: float(a.right), lambda a: a.f1)
 
 
-def beside(pairs: Sequence[tuple[float, float]]) -> str:
-    """Give the mean difference of pairs in points, with its interval."""
-    if not pairs:
-        return ""
-    gain = [one - other for one, other in pairs]
-    low, high = interval(gain)
-    return f" ({100 * np.mean(gain):+.1f} [{100 * low:+.1f}, {100 * high:+.1f}])"
+def show(study: Study, answered: Sequence[Answered], arms: Sequence[str]) -> None:
+    """Print a line an arm, then what the trimmed arms gain over gold and over the whole context."""
+    by_arm = {arm: {a.case: a for a in answered if a.arm == arm} for arm in arms}
+    contexts = {case.id: sha256(repr(case.passages).encode()).digest() for case in study.cases}
+    print(
+        f"\n{study.name}\n{'arm':<10}{'cases':>6}{'tokens':>8}{'cut':>5}{'right %':>9}{'F1 %':>7}"
+    )
+    for arm, rows in by_arm.items():
+        if rows:
+            tokens, right, f1 = (
+                np.mean([of(a) for a in rows.values()])
+                for of in (lambda a: a.tokens, lambda a: 100 * a.right, lambda a: 100 * a.f1)
+            )
+            cut = sum(a.cut for a in rows.values())
+            print(f"{arm:<10}{len(rows):>6}{tokens:>8.0f}{cut:>5}{right:>9.1f}{f1:>7.1f}")
+    for arm in ("relevant", "budget"):
+        for against, share in (("gold", 0.8), ("full", 1.0)):
+            one, other = by_arm.get(arm, {}), by_arm.get(against, {})
+            both = [case for case in one if case in other]
+            cells = [
+                gain([(contexts[c], figure(one[c]) - share * figure(other[c])) for c in both])
+                for figure in FIGURES
+                if both
+            ]
+            if cells:
+                print(f"{arm} - {share} x {against}, {len(both)} cases: {'  '.join(cells)}")
+
+
+def gain(differences: Sequence[tuple[bytes, float]]) -> str:
+    """Give a mean of differences in points with its interval, resampling contexts."""
+    contexts = sorted({shared for shared, _ in differences})
+    place = {shared: i for i, shared in enumerate(contexts)}
+    sums, sizes = np.zeros(len(contexts)), np.zeros(len(contexts))
+    for shared, difference in differences:
+        sums[place[shared]] += difference
+        sizes[place[shared]] += 1
+    drawn = np.random.default_rng(0).integers(0, len(contexts), (RESAMPLES, len(contexts)))
+    low, high = np.percentile(sums[drawn].sum(1) / sizes[drawn].sum(1), [2.5, 97.5])
+    return f"{100 * sums.sum() / sizes.sum():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def main() -> None:
@@ -173,22 +211,25 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--cases", type=int, default=150)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--torch", action="store_true")
     options = parser.parse_args()
-    model = LocalChatModel(max_tokens=OUTPUT)
-    answered = read(options.results)
-    known = {f"{a.set} {a.case} {a.arm} {a.context}" for a in answered}
-    usable: Callable[[Case], bool] = lambda c: bool(c.answers) and any(p.gold for p in c.passages)  # noqa: E731
-    for name in options.sets.split(","):
-        cases = choose([c for c in read_cases(options.suite / name) if usable(c)], options.cases)
-        with options.results.open("a", encoding="utf-8") as file:
-            for arm in options.arms.split(","):
-                for case in cases:
-                    found = ask(case, name, arm, model, known)
-                    if found is not None:
-                        answered.append(found)
-                        file.write(json.dumps(vars(found)) + "\n")
-                        file.flush()
-        show(name, answered)
+    options.results.mkdir(parents=True, exist_ok=True)
+    model = LocalChatModel(max_tokens=OUTPUT, threads=options.threads)
+    engine, ask = "llama.cpp", lambda messages: model.invoke(list(messages)).text
+    if options.torch:
+        from smollm2 import SmolLM2
+
+        engine, ask = "torch", SmolLM2(OUTPUT, options.threads).ask
+    arms = options.arms.split(",")
+    studies = [
+        Study.open(options.suite, name, options.cases, options.results)
+        for name in options.sets.split(",")
+    ]
+    turns = zip_longest(*(study.ask(arms, model, engine, ask) for study in studies))
+    answers = list(zip(*turns, strict=True))
+    for study, answered in zip(studies, answers, strict=True):
+        show(study, [a for a in answered if a is not None], arms)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
     from shoestring.evals.trimming import Row
 
-# Figures of a row with the least width of each, so that the tables of all sets line up.
-_COLUMNS = {
-    "budget": 6, "answers": 7, "gold": 5, "95 %": 7, "oracle": 6, "used": 6, "of": 6, "over": 4, "ms": 6,
-}  # fmt: skip
+# Figures of a row with the least width of each, so that the tables of all sets line up. An oracle is
+# that of the figure before it.
+_COLUMNS = (
+    ("budget", 6), ("answers", 7), ("oracle", 6), ("gold", 5), ("oracle", 6), ("95 %", 7), ("used", 6),
+    ("of", 6), ("over", 4), ("ms", 6),
+)  # fmt: skip
 _WIDTH = 130  # characters of the table where it is not written to a terminal
 
 eval_app = typer.Typer(help="Measure on cases with known answers.", no_args_is_help=True)
@@ -115,9 +117,9 @@ def _show(rows: Sequence[Row]) -> None:
 def _table(rows: Sequence[Row]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("method", no_wrap=True)
-    for column, width in _COLUMNS.items():
+    for column, width in _COLUMNS:
         table.add_column(column, justify="right", no_wrap=True, min_width=width)
     for row in rows:
         low_high = row.interval
@@ -125,9 +127,10 @@ def _table(rows: Sequence[Row]) -> Table:
             row.method,
             row.budget,
             _percent(row.answer_recall),
+            _percent(row.oracle if row.answer_recall is not None else None),
             _percent(row.gold_recall),
+            _percent(row.gold_oracle),
             f"{100 * low_high[0]:.0f}-{100 * low_high[1]:.0f}" if low_high else "",
-            _percent(row.oracle),
             f"{row.tokens_used:,.0f}",
             f"{row.tokens_limit:,.0f}",
             str(row.over_budget),

@@ -76,7 +76,10 @@ class Row:
     interval: tuple[float, float] | None
     """95 % of the answer recall, or of the gold recall where there is no answer recall."""
     oracle: float | None
-    """The best possible value of that same figure, over the same cases."""
+    """The best possible answer recall, or gold recall where there is no answer recall, over the
+    same cases."""
+    gold_oracle: float | None
+    """The best possible gold recall, over the same cases."""
     tokens_used: float
     """Mean of all cases with passages, counted on the rendered text."""
     tokens_limit: float
@@ -180,14 +183,16 @@ def _row(
 ) -> Row:
     answers = [f.answer for f in figures if f.answer is not None]
     gold = [f.gold for f in figures if f.gold is not None]
-    oracle = [pair[0 if answers else 1] for pair in best]
+    oracles = [[value for value in one if value is not None] for one in zip(*best, strict=True)]
+    answer_oracles, gold_oracles = oracles or ([], [])
     return Row(
         *names,
         items=len(answers or gold or figures),
         answer_recall=_mean(answers),
         gold_recall=_mean(gold),
         interval=interval(answers or gold),
-        oracle=_mean([value for value in oracle if value is not None]),
+        oracle=_mean(answer_oracles if answers else gold_oracles),
+        gold_oracle=_mean(gold_oracles),
         tokens_used=fmean(f.used for f in figures) if figures else 0.0,
         tokens_limit=fmean(limits) if limits else 0.0,
         over_budget=sum(f.used > limit for f, limit in zip(figures, limits, strict=True)),

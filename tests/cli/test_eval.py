@@ -53,7 +53,7 @@ def test_rows_and_table(suite: Path) -> None:
     ]
     assert set(rows[0]) == {
         "set", "method", "budget", "items", "answer_recall", "gold_recall", "interval", "oracle",
-        "tokens_used", "tokens_limit", "over_budget", "ms_per_query",
+        "gold_oracle", "tokens_used", "tokens_limit", "over_budget", "ms_per_query",
     }  # fmt: skip
     assert {r["items"] for r in rows} == {3}
     assert {r["over_budget"] for r in rows} == {0}

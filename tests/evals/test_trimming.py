@@ -66,6 +66,12 @@ def test_marks_stay_hidden() -> None:
     )
 
 
+def test_each_recall_has_its_oracle() -> None:
+    """Where a set has both figures, the best possible answer and gold recall are told apart."""
+    (row,) = measure("set", [CASE], [Room.parse("5")], {"all": everything})
+    assert (row.oracle, row.gold_oracle) == (1.0, 5 / 12)
+
+
 def test_over_budget_is_counted() -> None:
     """A method that keeps too much is caught on the rendered text."""
     (row,) = measure("set", [CASE], [Room.parse("10%")], {"all": everything})

@@ -41,7 +41,8 @@ class Scores:
     repeats: NDArray[np.bool_]
     """Whether a better placed unit says the same, word for word."""
     said: Sequence[tuple[float, Ints]]
-    """The query's words that were found: each with its rarity and the units it stands in."""
+    """The query's words that were found: each with its rarity and the units it stands in; none
+    where the query asks a log what failed, since such words ("build", "log") tell nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def look(texts: Sequence[Text], query: str, room: float, *, tiers: Sequence[Tier
     logged = values is not worded
     values, height = _with_identifiers(values, height, texts, flat, document)
     shares, repeats = _damp_repeats(scaled(values), flat)
-    said = ranking.said(query)
+    said = [] if logged and loglines.asks_for_failure(query) else ranking.said(query)
     return Look(shares, height, repeats, logged=logged, seen=seen, said=said)
 
 

@@ -13,6 +13,7 @@ __all__ = ["Packing", "longest_prefix", "pack"]
 _MISSES = 64  # candidates in a row that do not fit, after which a pass ends
 _ROUNDS = 12  # times the room that a measurement leaves is filled again
 _ENOUGH = 0.99  # of the limit: not worth another round
+_PROMISED = 0.405  # of the best possible worth: what the greedy or one unit reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,24 @@ def pack(
     if limit < 0:
         raise ValueError(f"there must be room for 0 tokens or more, not {limit}")
     packing = partial(_Packer, order, limit, worth=worth, cost=cost, shared=shared, measure=measure)
+    bounded = partial(_bound, order, limit=limit, worth=worth, free=free)
     packer = packing()
     if limit:
         packer.fill()
-        single = packer.better_single()
+    bound = bounded(packer.chosen) if proven else None
+    if limit and (bound is None or worth.of(packer.chosen) < _PROMISED * bound):
+        single = packer.better_single(least=packer.mean_relevance() if bound is None else 0.0)
         if single is not None:
             packer = packing()
             packer.take(single)
             packer.fill()
-    chosen = packer.chosen
+            bound = bounded(packer.chosen) if proven else None
     rank = {unit: place for place, unit in enumerate(order)}
     return Packing(
-        tuple(sorted(chosen, key=rank.__getitem__)),
-        worth.of(chosen),
+        tuple(sorted(packer.chosen, key=rank.__getitem__)),
+        worth.of(packer.chosen),
         packer.used,
-        _bound(order, chosen, limit, worth, free) if proven else None,
+        bound,
     )
 
 
@@ -196,13 +200,23 @@ class _Packer:
             heapq.heappush(line, entry)
         return batch, costs
 
-    def better_single(self) -> int | None:
-        """Find the unit that fits and is worth more than all that was chosen; None if none is."""
+    def mean_relevance(self) -> float:
+        """Give the mean relevance of the chosen tokens; 0 if there are none."""
+        tokens = sum(map(self._worth.size, self.chosen))
+        return sum(map(self._worth.alone, self.chosen)) / tokens if tokens else 0.0
+
+    def better_single(self, *, least: float) -> int | None:
+        """Find the unit that fits and is worth more than all that was chosen; None if none is.
+
+        Args:
+            least: The relevance that it has at least.
+        """
         worth = self._worth
         best, found = worth.of(self.chosen), None
         for unit in self._order:
             # No unit that fits has more tokens than there is room.
-            if worth.relevance[unit] * self._limit + worth.most_words <= best:
+            most = worth.relevance[unit] * self._limit + worth.most_words
+            if most <= best or worth.relevance[unit] < least:
                 break
             if self._cost(unit, self._limit) > self._limit or worth.of([unit]) <= best:
                 continue
@@ -212,7 +226,7 @@ class _Packer:
 
 
 def _bound(
-    order: Sequence[int], chosen: Sequence[int], limit: int, worth: Worth, free: Collection[int]
+    order: Sequence[int], chosen: Sequence[int], *, limit: int, worth: Worth, free: Collection[int]
 ) -> float:
     """Bound what any choice that fits can be worth.
 

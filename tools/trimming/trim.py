@@ -34,7 +34,7 @@ _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
 _WORDS = (
-    0.2  # of the worth of a room full of the most relevant tokens: the query's words, once each
+    0.05  # of the worth of a room full of the most relevant tokens: the query's words, once each
 )
 _LONG_TOKEN = 2  # times a token's mean length
 _CHARACTERS = 4  # of a token, about: where only the order of magnitude is needed

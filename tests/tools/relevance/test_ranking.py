@@ -52,6 +52,26 @@ def test_common_words_do_not_outweigh_a_rare_one() -> None:
     assert radiographic > describe
 
 
+def test_a_word_near_in_meaning_leads_to_the_answer() -> None:
+    """Where a question has "death", a text's "died" tells more than what has neither."""
+    person = Text("Ann Smith", ["She lived in Rome and in Turin.", "She died of a fever in Turin."])
+    values, _ = Ranking([person], person.units, np.zeros(2, np.int64)).score(
+        "What was the cause of death of Ann Smith?", 400
+    )
+    assert values[1] > values[0]
+
+
+def test_what_the_first_hop_leaves_open_is_found_in_other_words() -> None:
+    """The passage that a name leads to is read for what is still asked, however it says so."""
+    person = Text(
+        "Kim Sung-su", ["He lives in Seoul with two dogs.", "He died in Andong, in 2020."]
+    )
+    assert (
+        best([FILM, *OTHERS, person], "Where did the director of Musa find his death?")
+        == (person.units[1])
+    )
+
+
 def test_what_holds_the_kind_of_answer_comes_first() -> None:
     """Of two sentences with the same words, the one with a date answers "when"."""
     text = Text("", ["The tower was opened by the king.", "The tower was opened in May 1871."])

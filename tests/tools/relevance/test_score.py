@@ -112,3 +112,32 @@ def test_nothing_to_score() -> None:
     """No documents and no units give no scores."""
     assert len(score([], "engine", 10).values) == 0
     assert len(score([Text("", [])], "engine", 10).values) == 0
+
+
+def test_a_status_that_is_only_passed_on_does_not_hide_the_failure() -> None:
+    """What stands above the failed command scores more than the cleaning up above the last line."""
+    steps = [f"installing part {n}" for n in range(60)]
+    told = ["README.md:7: line of 97 characters", 'The command "lint" exited with 1']
+    clean = [f"removed cache {n}" for n in range(30)]
+    scores = score_lines([*steps, *told, *clean, "Done. Your build exited with 1"])
+    assert scores[60] > scores[62:92].max()
+
+
+def test_a_log_that_is_asked_what_failed_is_not_packed_by_the_words_asked() -> None:
+    """Which lines hold "build" and "log" tells nothing of a failure; asked for a thing, words count."""
+    lines = [f"12:00:{second:02} INFO build step {second} of log" for second in range(50)]
+    log = Text("", [*lines, "12:00:51 ERROR numpy is missing"], lines=True)
+    assert not score([log], "Why did the build fail? Return the log's part.", 400).said
+    assert score([log], "Which version of numpy does the build need?", 400).said
+
+
+def test_words_that_every_text_holds_are_packed_for_less() -> None:
+    """Of two words that stand in one unit each, the one rarer in the language counts more."""
+    texts = [
+        Text("", ["They describe it."]),
+        Text("", ["A radiographic plate."]),
+        Text("", ["End."]),
+    ]
+    (describe, first), (radiographic, second) = score(texts, "describe radiographic", 400).said
+    assert (first.tolist(), second.tolist()) == ([0], [1])
+    assert radiographic > describe

@@ -21,7 +21,7 @@ def plain(sizes: Sizes) -> Worth:
     return Worth([1.0 - 0.01 * place for place in range(len(sizes))], lambda u: max(1, sizes[u]))
 
 
-def packed(worth: Worth, sizes: Sizes, limit: int) -> Packing:
+def packed(worth: Worth, sizes: Sizes, limit: int, *, proven: bool = True) -> Packing:
     """Pack units whose tokens add up."""
     order = sorted(range(len(sizes)), key=lambda u: -worth.relevance[u])
     return pack(
@@ -31,7 +31,7 @@ def packed(worth: Worth, sizes: Sizes, limit: int) -> Packing:
         cost=lambda u, _: sizes[u],
         shared=lambda _: (),
         measure=lambda units: sum(sizes[u] for u in units),
-        proven=True,
+        proven=proven,
     )
 
 
@@ -134,6 +134,15 @@ def test_one_large_unit_is_worth_more_than_a_small_one() -> None:
     worth = Worth([1.0, 0.9], lambda u: [1, 100][u])
     assert packed(worth, [1, 100], 100).units == (1,)
     assert packed(worth, [1, 100], 101).units == (0, 1)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_large_unit_of_middling_relevance_does_not_drive_out_better_ones(*, proven: bool) -> None:
+    """Where the promise is kept without it, one unit does not replace more relevant ones."""
+    worth = Worth([1.0, 1.0, 0.8], lambda u: [30, 30, 95][u])
+    packing = packed(worth, [30, 30, 95], 100, proven=proven)
+    assert worth.of([2]) > worth.of(packing.units)
+    assert packing.units == (0, 1)
 
 
 def test_what_says_the_same_comes_later() -> None:
