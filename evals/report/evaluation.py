@@ -10,7 +10,7 @@ from shoestring.budget.extras import require
 from shoestring.evals.report.charts import charted, draw
 from shoestring.evals.report.markdown import cost, markdown, money, sentences
 from shoestring.evals.report.packing import pack_cases, squeezed
-from shoestring.evals.report.page import page, ready
+from shoestring.evals.report.page import page, ready, save
 from shoestring.evals.report.summary import Summary, summarise
 from shoestring.evals.running.folder import RunFolder
 
@@ -44,8 +44,8 @@ def write_report(run: RunFolder | Path | str, out: Path | str) -> list[Path]:
     html = report_page(summary, folder)
     draw(summary, pictures)
     text = out.with_suffix(".md")
-    text.write_text(markdown(summary, pictures[0].name), encoding="utf-8", errors="replace")
-    out.write_text(html, encoding="utf-8", errors="replace", newline="")
+    for file, content in ((text, markdown(summary, pictures[0].name)), (out, html)):
+        save(file, content)
     return [out, text, *pictures]
 
 

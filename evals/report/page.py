@@ -14,10 +14,11 @@ from shoestring.evals.report.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jinja2 import Environment
 
-__all__ = ["page", "ready"]
+__all__ = ["page", "ready", "save"]
 
 _ASSETS = files("shoestring.evals.report").joinpath("assets")
 _IN_SCRIPT = str.maketrans(
@@ -68,6 +69,16 @@ def page(
             data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT),
         )
     )
+
+
+def save(file: Path, text: str) -> None:
+    """Write a page; a reader never sees half of it."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace", newline="")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @cache

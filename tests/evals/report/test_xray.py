@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from langchain_core.documents import Document
 
+from shoestring.evals.looks import KEPT, Look, Stretch, looked
 from shoestring.evals.report import xray as xraying
 from shoestring.evals.report.text import shown, utf16
-from shoestring.evals.looks import KEPT, Look, Stretch, looked
 from shoestring.evals.report.xray import xray
 from shoestring.tools import trim
 
