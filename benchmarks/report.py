@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from pydoc_data import topics
 from statistics import median
@@ -84,7 +85,7 @@ def _trace(draw: random.Random, case: Case, tokens: int, place: int) -> dict[str
     spans: list[Stretch] = []
     for number, passage in enumerate(case.passages):
         cuts = sorted({0, len(passage.text), *draw.sample(range(len(passage.text)), 4)})
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             kept = draw.random() < 0.1 * (place + 1)
             reason = KEPT if kept else draw.choice(["not relevant", "no room"])
             spans.append(Stretch(f"passage {number}", start, end, reason))

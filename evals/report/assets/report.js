@@ -8,7 +8,9 @@
     const text = atob(document.getElementById(id).textContent);
     const packed = new Uint8Array(text.length);
     for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    // Not by way of a Blob: that is fetched back from another process.
+    const whole = new ReadableStream({ start: (to) => { to.enqueue(packed); to.close(); } });
+    const stream = whole.pipeThrough(new DecompressionStream("deflate"));
     return new Response(stream).text();
   };
   const kept = new Map();

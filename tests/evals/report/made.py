@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -66,4 +67,8 @@ def a_run(
     made = tuple(a_case(n, poison[n % len(poison)] if poison else "") for n in range(cases))
     scorers = [Contains(), EvidenceRecall()]
     suite = Suite(name, made)
-    return sweep(target, suite, budgets=[60, 400], scorers=scorers, folder=folder, seeds=seeds)
+    # In a thread: Playwright keeps a loop running in that of the tests.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(
+            sweep, target, suite, budgets=[60, 400], scorers=scorers, folder=folder, seeds=seeds
+        ).result()

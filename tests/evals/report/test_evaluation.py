@@ -52,8 +52,14 @@ def test_in_words(run: RunFolder) -> None:
     """What the figures say is said, with the budget to choose and what went wrong."""
     assert list(sentences(summarise(run))) == snapshot(
         [
-            "24 cases, 48 runs. Right is what the scorer 'contains' says; intervals are 95 % bootstrap intervals over cases.",
-            "The cheapest budget within one point of the best (95.8 %) is 60 tokens (route of its choice): 95.8 % [75.0, 100.0] at 23 tokens a question.",
+            (
+                "24 cases, 48 runs. Right is what the scorer 'contains' says; "
+                "intervals are 95 % bootstrap intervals over cases."
+            ),
+            (
+                "The cheapest budget within one point of the best (95.8 %) is 60 tokens "
+                "(route of its choice): 95.8 % [75.0, 100.0] at 23 tokens a question."
+            ),
             "Self-consistency at matched budget is not shown: it needs several seeds.",
             "No cap was passed. 2 runs went wrong; each counts as not right.",
         ]

@@ -82,7 +82,7 @@ def test_a_case_is_found_and_looked_into(opened: Open, html: str) -> None:
     assert page.locator(".case .waterfall tr.paid").count() == 1
     assert "(5 cached)" in page.locator(".case .waterfall .figure").first.inner_text()
     assert page.locator(".case mark.found").inner_text().endswith("green")
-    assert page.locator(".case del .why").first.inner_text() in {"not relevant", "no room"}
+    assert page.locator(".case del .why").first.inner_text() in {"not relevant", "no room", "duplicate"}
     assert (done.requests, errors(done)) == ([], [])
 
 
