@@ -5,7 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shoestring.agents.planner import Affordable, Choice, Planner, Policy, Standing, short
+from shoestring.agents.choosing import Choice, Policy, Session, Standing, short
+from shoestring.agents.features import Task
+from shoestring.agents.forecast import BadForecasts, Forecaster, Run
+from shoestring.agents.planner import Planner
+from shoestring.agents.policies import Affordable, Expected, Thresholds, Worth
 from shoestring.agents.route import Forecast, Means, Meter, Route
 from shoestring.agents.runs import current_ledger
 
@@ -22,18 +26,26 @@ _MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMidd
 
 __all__ = [
     "Affordable",
+    "BadForecasts",
     "BudgetMiddleware",
     "Choice",
     "ContextMiddleware",
+    "Expected",
     "Forecast",
+    "Forecaster",
     "Means",
     "Meter",
     "MisplacedMiddleware",
     "Planner",
     "Policy",
     "Route",
+    "Run",
+    "Session",
     "Shares",
     "Standing",
+    "Task",
+    "Thresholds",
+    "Worth",
     "current_ledger",
     "short",
 ]

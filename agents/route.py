@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,12 +38,14 @@ class Meter:
         price: What a token costs; None where no dollar cap asks for it.
         window: The model's context window in tokens; None where it is not known.
         attempts: Requests one call may make where its client cannot be told not to retry.
+        model: The name under which runs of the model are remembered.
     """
 
     counter: TokenCounter
     price: Price | None = None
     window: int | None = None
     attempts: int = 1
+    model: str = ""
 
     @property
     def token_price(self) -> int:
@@ -97,15 +100,59 @@ class Meter:
 class Forecast:
     """What a route will cost and whether it will work.
 
+    A route states the first three; a `Forecaster` puts what earlier runs have taught in their place.
+
     Args:
-        least: Below this the route is not worth starting: all its calls on the least context.
-        likely: All its calls, each on the full context it likes to read.
-        success: Chance of a right answer, in [0, 1]. A stated prior, not a measurement.
+        least: Below this the route is not worth starting: all its calls on the least context, each
+            at its hard bound.
+        likely: All its calls, each on the full context it likes to read; from runs: what half of them
+            stay within.
+        success: Chance of a right answer, in [0, 1]. As stated by a route it is a prior, not a
+            measurement.
+        high: What nine runs in ten stay within; None where no runs are known.
+        bound: What its calls hold until they are billed, on full context; None as `likely`.
+        seconds: What half of the runs, and nine in ten, take; None where no runs are known.
+        runs: Earlier runs that it rests on.
+
+    Raises:
+        ValueError: If the chance is none, or a time is negative or not finite.
     """
 
     least: Amount
     likely: Amount
     success: float
+    high: Amount | None = None
+    bound: Amount | None = None
+    seconds: tuple[float, float] | None = None
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        # Written so that NaN is refused too.
+        if not 0 <= self.success <= 1:
+            raise ValueError(f"a route's chance of success is {self.success}: give one from 0 to 1")
+        if self.seconds is not None and not all(0 <= time < math.inf for time in self.seconds):
+            raise ValueError(f"a route's seconds are {self.seconds}: give finite ones")
+
+    @property
+    def set_aside(self) -> Amount:
+        """What a run needs set aside: nine runs in ten stay within, their outputs at their bounds.
+
+        A call holds its output's bound before anybody knows how much it writes, so a set-aside of the
+        bare 90 % cost would refuse calls that end within it.
+        """
+        high, bound = self.high or self.likely, self.bound or self.likely
+        return Amount(
+            max(self.least.input_tokens, high.input_tokens),
+            max(self.least.output_tokens, high.output_tokens, bound.output_tokens),
+            max(self.least.nanodollars, high.nanodollars, bound.nanodollars),
+            max(self.least.calls, high.calls, bound.calls),
+        )
+
+    def __str__(self) -> str:
+        cost = f"likely {self.likely.tokens:,} tokens" if self.likely.tokens else "free of charge"
+        if self.high is not None and self.likely.tokens:
+            cost += f", 90 % within {self.high.tokens:,}"
+        return f"{self.success:.0%} right, {cost}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def fill(folder: Path, cases: int, budgets: int) -> RunFolder:
     caps = {label: {"tokens": 200 * 2**n} for n, label in enumerate(labels)}
     run = RunFolder(folder)
     info = SweepInfo("assistant", suite.name, suite.digest, caps, ("",), (0,), ("contains",), "0")
+    folder.mkdir()
     run.begin(info, suite)
     for case in made:
         for place, label in enumerate(labels):

@@ -16,7 +16,8 @@ from shoestring.cli.errors import BadInput
 from shoestring.cli.page import check
 from shoestring.cli.progress import counting, waiting
 from shoestring.cli.render import show_answer
-from shoestring.cli.text import one_line, write
+from shoestring.cli.skipped import tell_skipped
+from shoestring.cli.text import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,6 @@ DEFAULT_TOKENS = 6_000
 
 LARGEST_EMBEDDED = 4_000_000
 """Characters that are embedded on a laptop within minutes; more is searched by words alone."""
-
-SKIPPED_SHOWN = 5
-LONGEST_SKIPPED = 200  # characters
 
 
 def ask(
@@ -67,14 +65,11 @@ def ask(
     ] = None,
 ) -> None:
     """Answer QUESTION from the files at PATH, within a budget that cannot be passed."""
-    if not question.strip():
-        raise BadInput("the question is empty: ask something")
-    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
-    asked = question.encode(errors="replace").decode()
-    budget = _budget(tokens, usd, calls, seconds)
+    asked = question_of(question)
+    budget = budget_of(tokens, usd, calls, seconds)
     check(html)
-    chat = _model(model)
-    with _index(paths, index, by_words=chat is None) as searchable:
+    chat = model_of(model)
+    with index_of(paths, index, by_words=chat is None) as searchable:
         answer, ledger = _answer(asked, chat, searchable, budget)
     if html is not None:
         from shoestring.evals.report import answer_page
@@ -87,9 +82,22 @@ def ask(
         show_answer(Console(), answer, ledger)
 
 
-def _budget(
+def question_of(typed: str) -> str:
+    """Return the question as text.
+
+    Raises:
+        BadInput: If it is empty.
+    """
+    if not typed.strip():
+        raise BadInput("the question is empty: ask something")
+    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no model takes.
+    return typed.encode(errors="replace").decode()
+
+
+def budget_of(
     tokens: int | None, usd: str | None, calls: int | None, seconds: float | None
 ) -> Budget:
+    """Return the budget of the options; where none is given, a cap on tokens."""
     from shoestring.budget import Budget
 
     if all(cap is None for cap in (tokens, usd, calls, seconds)):
@@ -97,7 +105,8 @@ def _budget(
     return Budget(tokens=tokens, usd=usd, calls=calls, seconds=seconds)
 
 
-def _model(spec: str) -> BaseChatModel | None:
+def model_of(spec: str) -> BaseChatModel | None:
+    """Load the model of an option; None for quotes, which need none."""
     if spec == "quote":
         return None
     from shoestring.models import load_model
@@ -106,7 +115,7 @@ def _model(spec: str) -> BaseChatModel | None:
         return load_model(spec)
 
 
-def _index(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
+def index_of(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
     """Bring the index of these paths up to date; then tell what was not read.
 
     Without a chat model none is loaded to embed either: who asks for quotes wants them at once.
@@ -162,12 +171,7 @@ def _tell(skipped: list[Skipped], *, small: bool) -> None:
     if not small:
         size = f"more than {LARGEST_EMBEDDED:,} characters"
         typer.echo(f"{size}: searched by words, not by meaning", err=True)
-    # Nobody expects hidden files to be read.
-    told = [one for one in skipped if not Path(one.source).name.startswith(".")]
-    for one in told[:SKIPPED_SHOWN]:
-        typer.echo(one_line(f"skipped {one.source}: {one.reason}", LONGEST_SKIPPED), err=True)
-    if len(told) > SKIPPED_SHOWN:
-        typer.echo(f"skipped {len(told) - SKIPPED_SHOWN:,} more", err=True)
+    tell_skipped(skipped)
 
 
 def _answer(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from shoestring.evals.trimming import Row
+    from shoestring.evals.trimming import Method, Row
 
 # Figures of a row with the least width of each, so that the tables of all sets line up. An oracle is
 # that of the figure before it.
@@ -59,6 +59,9 @@ def trim(
     ] = None,
     fill: Annotated[Fill, typer.Option(help="As for `shoestring trim`.")] = "budget",
     tiers: Annotated[str, typer.Option(help="As for `shoestring trim`.")] = "",
+    method: Annotated[
+        str, typer.Option(help="What to measure, with commas: trim, bm25, read.")
+    ] = "trim,bm25",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the rows to this file.")
     ] = None,
@@ -74,7 +77,7 @@ def trim(
         raise BadInput(f"--json: {json_file} cannot be written: no such folder, or a folder itself")
     rooms = [Room.parse(budget) for budget in budgets.split(",")]
     names = _names(suite, sets, split)
-    measured = methods(fill, tiers_named(tiers))
+    measured = _chosen(method, methods(fill, tiers_named(tiers)))
     rows: list[Row] = []
     with counting("Measuring", "sets") as progress:
         for done, name in enumerate(names):
@@ -85,6 +88,16 @@ def trim(
         text = json.dumps([asdict(row) for row in rows], indent=1)
         json_file.write_text(f"{text}\n", encoding="utf-8")
     _show(rows)
+
+
+def _chosen(wanted: str, known: dict[str, Method]) -> dict[str, Method]:
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise BadInput(f"no method {name!r}; there are {', '.join(known)}")
+    if not names:
+        raise BadInput("--method names no method")
+    return {name: known[name] for name in names}
 
 
 def _names(suite: Path, sets: str, split: str) -> list[str]:

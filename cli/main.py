@@ -12,6 +12,8 @@ from shoestring.cli.doctor import doctor
 from shoestring.cli.errors import OneLineErrors
 from shoestring.cli.eval import eval_app
 from shoestring.cli.ledger import ledger
+from shoestring.cli.outline import outline
+from shoestring.cli.plan import plan
 from shoestring.cli.trim import trim
 from shoestring.cli.tune import tune
 
@@ -24,7 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.command()(plan)
 app.command()(trim)
+app.command()(outline)
 app.command()(tune)
 app.command()(ledger)
 app.command()(doctor)

@@ -275,7 +275,8 @@ def _show_forecast(found: Forecast, grid: Grid, suite: Suite) -> None:
 
 def _config(path: Path, given: dict[str, Any]) -> Config:
     if path.suffix != ".toml":
-        return Config(**{**given, "suite": str(path)})
+        merged: dict[str, Any] = {**given, "suite": str(path)}
+        return Config(**merged)
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from langchain_core.documents import Document
 
 from shoestring.evals.baseline import best_passages
 from shoestring.evals.intervals import interval
+from shoestring.evals.reading import Reader
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
 from shoestring.models.counting.counting import counter
 from shoestring.models.counting.vocabularies import encoding
@@ -30,7 +31,10 @@ _ROOM = re.compile(r"(\d{1,9})(%?)")
 
 Count = Callable[[str], int]
 Method = Callable[[Sequence[Document], str, int, Count], Sequence[Document]]
-"""Takes passages, a question, the room and a counter; gives what it keeps of the passages."""
+"""Takes passages, a question, the room and a counter; gives what it keeps of the passages.
+
+A piece's `source` is that of its passage; where it is another, `passage` is the passage's number.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,14 @@ class Row:
 
 
 def methods(fill: Fill, tiers: Sequence[Tier] = ()) -> dict[str, Method]:
-    """Give what is measured, by name: the trimmer and the baseline."""
+    """Give what is measured, by name: the trimmer, the baseline, and reading by an outline."""
 
     def trimmed(
         documents: Sequence[Document], query: str, tokens: int, count: Count
     ) -> Sequence[Document]:
         return trim(documents, query, tokens, count=count, fill=fill, tiers=tiers).documents
 
-    return {"trim": trimmed, "bm25": best_passages}
+    return {"trim": trimmed, "bm25": best_passages, "read": Reader()}
 
 
 def measure(
@@ -162,7 +166,8 @@ def _figures(case: Case, limit: int, method: Method, count: Count) -> _Figures:
     text = render(kept)
     spans: dict[int, list[tuple[int, int]]] = {}
     for piece in kept:
-        place = int(str(piece.metadata["source"]).removeprefix("passage "))
+        source = str(piece.metadata["source"]).removeprefix("passage ")
+        place = int(piece.metadata.get("passage", source))
         start = int(piece.metadata.get("start", 0))
         # Parts of a JSON value are written anew inside its brackets, and say where they stood.
         held = piece.metadata.get("spans", [(start, start + len(piece.page_content))])

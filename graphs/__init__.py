@@ -2,6 +2,7 @@
 
 from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
+from shoestring.graphs.planning import Plan, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
 
@@ -11,9 +12,12 @@ __all__ = [
     "BudgetState",
     "ChainOfThought",
     "Direct",
+    "Plan",
     "Quote",
     "Verdict",
     "build_assistant",
     "check",
     "merge_spend",
+    "preview",
+    "standard_planner",
 ]

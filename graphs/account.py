@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from shoestring.agents.runs import on_thread, open_account, payer
-from shoestring.budget import Budget, Ledger, Store
+from shoestring.budget import Budget, BudgetError, Ledger, LedgerNotFound, Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
     from shoestring.graphs.state import BudgetContext, BudgetState, Spend
+
+_ROUTE = ", route "
+"""Between the id of a question's ledger and the name of a route: the id of the route's set-aside."""
 
 
 def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
@@ -62,9 +65,10 @@ def find(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> L
 
 @contextmanager
 def working(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> Generator[Ledger]:
-    """Give the question's ledger, its clock and its thread's running while the node works.
+    """Give the ledger a route spends from; the question's clock and its thread's run while a node works.
 
-    Between nodes they stand still: a run that waits for a person costs no active time.
+    That is the route's own set-aside, where it has one, or else the question's. Between nodes the
+    clocks stand still: a run that waits for a person costs no active time.
     """
     ledger = find(state, runtime, store)
     clocks = [ledger]
@@ -73,14 +77,46 @@ def working(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -
     for clock in clocks:
         clock.resume()
     try:
-        yield ledger
+        own = state.get("route_ledger_id")
+        yield ledger.store.ledger(own) if own else ledger
     finally:
         for clock in clocks:
             clock.pause()
 
 
+def open_route(question: Ledger, name: str, budget: Budget | None) -> Ledger | None:
+    """Set aside what a route may spend; None where nothing is to be, or not all of it is there.
+
+    A rewound run finds the set-aside it had, or opens another beside one that was closed.
+    """
+    if budget is None:
+        return None
+    again, ledger_id = 1, f"{question.id}{_ROUTE}{name}"
+    while True:
+        try:
+            found = question.store.ledger(ledger_id)
+        except LedgerNotFound:
+            break
+        if not found.closed:
+            return found
+        again += 1
+        ledger_id = f"{question.id}{_ROUTE}{name}, {again}"
+    try:
+        return question.child(budget, name=f"route {name}", id=ledger_id, set_aside=True)
+    except BudgetError:
+        return (
+            None  # what was affordable a moment ago is held by others now: draw on what comes free
+        )
+
+
 def mirror(ledger: Ledger) -> Spend:
-    """Return the state's mirror of a ledger: an entry a hold, keyed by its id."""
+    """Return the state's mirror of a question's ledger: an entry a hold, keyed by its id.
+
+    A route may hand in its set-aside: the mirror is that of the question all the same.
+    """
+    parent = ledger.parent
+    if parent is not None and ledger.id.startswith(f"{parent.id}{_ROUTE}"):
+        ledger = parent
     spend: Spend = {ledger.id: {}}
     for line in ledger.receipt.lines:
         if line.hold:

@@ -1,4 +1,4 @@
-"""The budget-capped assistant: plan → retrieve → a route's trim and reasoning → check → answer."""
+"""The budget-capped assistant: retrieve → plan → a route's trim and reasoning → check → answer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
-from shoestring.agents import Means, Meter, Planner, Standing
+from shoestring.agents import BadForecasts, Means, Planner, Task
 from shoestring.agents.runs import on_thread, payer
-from shoestring.budget import Budget, MemoryStore, Store
-from shoestring.graphs.account import find, mirror, open_question, open_thread, working
+from shoestring.budget import Amount, Budget, MemoryStore, Store
+from shoestring.graphs.account import (
+    find,
+    mirror,
+    open_question,
+    open_route,
+    open_thread,
+    working,
+)
 from shoestring.graphs.check import check
+from shoestring.graphs.planning import meter_of, scores_of, standard_planner, standing_of
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
-from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
-from shoestring.models import counter_for, is_guarded, known_price, price_of
-from shoestring.models.providers import provider_of
 from shoestring.tools import EmbeddingTier, Index, IndexRetriever
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.types import Checkpointer
 
+    from shoestring.budget import Ledger
     from shoestring.models import Price
     from shoestring.tools import Tier
 
@@ -80,12 +86,12 @@ def build_assistant(
     assistant = _Assistant(
         budget=budget,
         thread_budget=thread_budget,
-        planner=planner or Planner((Quote(), Direct(), ChainOfThought())),
+        planner=planner or standard_planner(),
         private=ledgers is None,
         means=Means(
             ledgers=ledgers or MemoryStore(),
             model=model,
-            meter=_meter(model, price, budget, thread_budget),
+            meter=meter_of(model, price, budget, thread_budget),
             tiers=tiers,
         ),
         retriever=documents
@@ -93,27 +99,6 @@ def build_assistant(
         else _retriever(documents, embeddings),
     )
     return assistant.graph(checkpointer)
-
-
-def _meter(
-    model: BaseChatModel | None, price: Price | None, *budgets: Budget | None
-) -> Meter | None:
-    if model is None:
-        return None
-    if is_guarded(model):
-        raise TypeError(
-            "this model is guarded already: give build_assistant the unguarded model, and its account "
-            "as invoke(…, context=BudgetContext(ledger=…))"
-        )
-    if price is None:
-        dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
-        price = known_price(model) if dollars_capped else price_of(model)
-    return Meter(
-        counter_for(model),
-        price,
-        window=(model.profile or {}).get("max_input_tokens"),
-        attempts=provider_of(model).attempts,
-    )
 
 
 def _retriever(documents: Sequence[Document], embeddings: Embeddings | None) -> BaseRetriever:
@@ -155,17 +140,17 @@ class _Assistant:
         ]
         names = [route.name for route in routes]
         graph.add_node("open", self.open)
-        graph.add_node("plan", self.plan)
         graph.add_node("retrieve", RunnableLambda(self.retrieve, afunc=self.aretrieve))
+        graph.add_node("plan", self.plan)
         for route in routes:
             graph.add_node(route.name, route.graph(self.means))
             graph.add_edge(route.name, "check")
         graph.add_node("check", self.check)
         graph.add_node("answer", self.answer)
         graph.add_edge(START, "open")
-        graph.add_edge("open", "plan")
-        graph.add_conditional_edges("plan", self.after_plan, ["retrieve", "answer", *names])
-        graph.add_conditional_edges("retrieve", self.after_retrieve, ["answer", *names])
+        graph.add_edge("open", "retrieve")
+        graph.add_conditional_edges("retrieve", self.after_retrieve, ["plan", "answer"])
+        graph.add_conditional_edges("plan", self.after_plan, ["answer", *names])
         graph.add_conditional_edges("check", self.after_check, ["plan", "answer"])
         graph.add_edge("answer", END)
         return graph.compile(checkpointer=checkpointer, name="assistant")
@@ -188,6 +173,9 @@ class _Assistant:
             "documents": [],
             "tried": [],
             "route": "",
+            "route_ledger_id": None,
+            "began": 0.0,
+            "earlier": "",
             "context": [],
             "shown": [],
             "trims": [],
@@ -200,30 +188,6 @@ class _Assistant:
             "dropped": 0,
             "stopped_by": None,
         }
-
-    def plan(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
-        """Choose the route by what is left."""
-        ledger = find(state, runtime, self.means.ledgers).at(node="plan")
-        price = self.means.meter.token_price if self.means.meter is not None else 0
-        standing = Standing(
-            affordable=ledger.affordable(token_price=price),
-            finishing=ledger.at(purpose="answer").affordable(token_price=price),
-            tried=state["tried"],
-        )
-        choice = self.planner.choose(state["question"], self.means.meter, standing)
-        ledger.at(route=choice.route or "").note("plan", choice.reason)
-        gave_up = choice.route is None and choice.stopped_by is not None
-        return {
-            "route": choice.route or "",
-            "purpose": choice.purpose,
-            "stopped_by": choice.stopped_by or state["stopped_by"],
-            "problems": [*state["problems"], choice.reason] if gave_up else state["problems"],
-        }
-
-    def after_plan(self, state: BudgetState) -> str:
-        if not state["route"]:
-            return "answer"
-        return state["route"] if state["tried"] else "retrieve"
 
     def retrieve(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Fetch the documents once a question."""
@@ -241,7 +205,31 @@ class _Assistant:
         return {"documents": [], "draft": failed("nothing was found on the question")}
 
     def after_retrieve(self, state: BudgetState) -> str:
-        return state["route"] if state["documents"] else "answer"
+        return "plan" if state["documents"] else "answer"
+
+    def plan(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        """Choose the route by what is left, and set aside what it may spend."""
+        ledger = find(state, runtime, self.means.ledgers).at(node="plan")
+        earlier = state["draft"]["text"]
+        task = Task(state["question"], scores_of(state["documents"]), earlier)
+        standing = standing_of(ledger, self.means.meter, task, state["tried"])
+        choice = self.planner.choose(self.means.meter, standing)
+        ledger.at(route=choice.route or "").note("plan", str(choice))
+        own = open_route(ledger, choice.route, choice.set_aside) if choice.route else None
+        # Nothing was tried, or money ended: then this is why there is no answer.
+        gave_up = choice.route is None and (choice.stopped_by is not None or not state["tried"])
+        return {
+            "route": choice.route or "",
+            "route_ledger_id": own.id if own is not None else None,
+            "began": ledger.elapsed,
+            "earlier": earlier,
+            "purpose": choice.purpose,
+            "stopped_by": choice.stopped_by or state["stopped_by"],
+            "problems": [*state["problems"], choice.reason] if gave_up else state["problems"],
+        }
+
+    def after_plan(self, state: BudgetState) -> str:
+        return state["route"] or "answer"
 
     def check(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Accept the draft, or say what is wrong with it."""
@@ -259,12 +247,26 @@ class _Assistant:
             problems, cited = verdict.problems, verdict.cited
         ledger = find(state, runtime, self.means.ledgers).at(node="check", route=state["route"])
         ledger.note("check", "; ".join(problems) or "passed")
+        if state["route_ledger_id"]:
+            ledger.store.ledger(state["route_ledger_id"]).close()
+        self._learn(state, ledger)
         return {
             "tried": [*state["tried"], state["route"]],
             "problems": list(problems),
             "stopped_by": draft["cap"] or state["stopped_by"],
             "sources": [] if problems else [_source(piece) for piece in cited],
         }
+
+    def _learn(self, state: BudgetState, ledger: Ledger) -> None:
+        """Let the forecaster know what the route has cost; whether it was right, nobody knows yet."""
+        task = Task(state["question"], scores_of(state["documents"]), state["earlier"])
+        lines = (line.spent for line in ledger.receipt.lines if line.route == state["route"])
+        spent = sum(lines, start=Amount())
+        seconds = max(0.0, ledger.elapsed - state["began"])
+        try:
+            self.planner.learn(state["route"], task, self.means.meter, spent, seconds)
+        except BadForecasts as error:  # an answer is not lost for it
+            ledger.note("learn", str(error))
 
     def after_check(self, state: BudgetState) -> str:
         return "plan" if state["problems"] else "answer"

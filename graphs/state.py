@@ -33,7 +33,8 @@ def merge_spend(left: Spend | None, right: Spend | None) -> Spend:
     account = next((key for side in (right, left) for key, entry in side.items() if not entry), "")
     merged: Spend = {}
     for key, entry in (*left.items(), *right.items()):
-        if account in {key, key.rpartition(":")[0]}:
+        owner = key.rpartition(":")[0]
+        if account in {key, owner} or owner.startswith(f"{account}, "):  # or a route's set-aside
             seen = merged.setdefault(key, {})
             for figure, value in entry.items():
                 seen[figure] = max(value, seen.get(figure, 0))
@@ -132,7 +133,9 @@ class Answer(TypedDict):
 class BudgetState(TypedDict, total=False):
     """The state of one question on one thread.
 
-    The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it.
+    The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it, and
+    `route_ledger_id` what is set aside for the route under way. That began after `began` active seconds,
+    when the draft was `earlier`.
     `trims` holds all trims of the question in order, so that what was withheld can be audited:
     `invoke(…, output_keys=["answer", "documents", "trims"])` hands them over.
     """
@@ -145,6 +148,9 @@ class BudgetState(TypedDict, total=False):
     spend: Annotated[Spend, merge_spend]
     documents: list[Document]
     route: str
+    route_ledger_id: str | None
+    began: float
+    earlier: str
     purpose: Literal["work", "answer"]
     tried: list[str]
     context: list[Document]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shoestring.models.local.chat import LocalChatModel
     from shoestring.models.prices import Price, UnknownPrice, known_price, price_of
     from shoestring.models.providers import UnknownProvider
+    from shoestring.models.recorded import BrokenRecording, RecordedModel, UnknownPrompt
 
 # Imported when first asked for: guarding a model loads neither the local model nor the embedder.
 # No module is named like what it exports: importing it would put the module in the export's place.
@@ -61,17 +62,22 @@ _HOMES = {
     "local_embeddings": "embedding.sentences",
     "message_counter": "counting.measuring",
     "price_of": "prices",
+    "BrokenRecording": "recorded",
+    "RecordedModel": "recorded",
+    "UnknownPrompt": "recorded",
     "refuse_unguarded": "guarding.tripwire",
     "static_embeddings": "embedding.static",
 }
 
 __all__ = [
     "DEFAULT_MAX_OUTPUT",
+    "BrokenRecording",
     "ByteBound",
     "HuggingFaceCounter",
     "LocalChatModel",
     "MissingExtra",
     "Price",
+    "RecordedModel",
     "ThinkingLimit",
     "TiktokenCounter",
     "TokenCounter",
@@ -80,6 +86,7 @@ __all__ = [
     "UnguardedCall",
     "UnknownModel",
     "UnknownPrice",
+    "UnknownPrompt",
     "UnknownProvider",
     "Unreachable",
     "VocabularyUnavailable",

@@ -248,6 +248,15 @@ PROVIDERS: tuple[Provider, ...] = (
         thinkers=("magistral",),
     ),
     Provider(
+        name="recorded",
+        classes=("shoestring.models.recorded.",),
+        output_field="max_tokens",
+        output_keys=frozenset({"max_tokens"}),
+        choices_keys=frozenset({"n"}),
+        # What it reports is what the provider reported; an error of its own costs nothing.
+        says_end=False,
+    ),
+    Provider(
         name="local",
         classes=("shoestring.models.local.chat.",),
         output_field="max_tokens",

@@ -9,6 +9,19 @@ from shoestring.tools.history import (
 )
 from shoestring.tools.index.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
 from shoestring.tools.index.retriever import IndexRetriever
+from shoestring.tools.outline.agent_tools import outline_tools
+from shoestring.tools.outline.contents import Contents
+from shoestring.tools.outline.errors import (
+    OutlineBusy,
+    OutlineCorrupt,
+    OutlineMismatch,
+    UnknownNode,
+)
+from shoestring.tools.outline.node import Node
+from shoestring.tools.outline.opening import Opened
+from shoestring.tools.outline.outline import Outline
+from shoestring.tools.outline.reading import Found
+from shoestring.tools.outline.refining import Refined
 from shoestring.tools.readers.files import NothingToRead, Skipped, UnreadableFile, read
 from shoestring.tools.relevance.encodings import CachedEmbeddings, CacheUnusable
 from shoestring.tools.relevance.ranker import BadRanker, Ranker
@@ -40,9 +53,11 @@ __all__ = [
     "BadRanker",
     "CacheUnusable",
     "CachedEmbeddings",
+    "Contents",
     "CrossEncoderTier",
     "Dropped",
     "EmbeddingTier",
+    "Found",
     "HistoryTooLong",
     "HistoryTrimmer",
     "Index",
@@ -52,10 +67,17 @@ __all__ = [
     "IndexRetriever",
     "JudgeTier",
     "LeftOut",
+    "Node",
     "NotStashed",
     "NothingToRead",
+    "Opened",
+    "Outline",
+    "OutlineBusy",
+    "OutlineCorrupt",
+    "OutlineMismatch",
     "Ranker",
     "RecallTool",
+    "Refined",
     "Shelf",
     "Skipped",
     "Stash",
@@ -71,8 +93,10 @@ __all__ = [
     "Trimmed",
     "TrimmedHistory",
     "TrimmedOutput",
+    "UnknownNode",
     "UnreadableFile",
     "Update",
+    "outline_tools",
     "read",
     "split",
     "trim",

@@ -191,7 +191,8 @@ class RunFolder:
             )
         try:
             tuples = {name: tuple(row[name]) for name in ("routes", "seeds", "scorers")}
-            return SweepInfo(**{**row, **tuples})
+            merged: dict[str, Any] = {**row, **tuples}
+            return SweepInfo(**merged)
         except (KeyError, TypeError) as error:
             raise BrokenRun(f"{str(self.path / 'sweep.json')!r} is incomplete: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Result:
@@ -98,4 +98,5 @@ class Result:
         if strange or lacking:
             raise ValueError(f"a result with {strange} and without {lacking}")
         pairs = {name: tuple(row[name]) for name in ("wh", "gco2e") if row.get(name)}
-        return cls(**{**row, **pairs})
+        merged: dict[str, Any] = {**row, **pairs}
+        return cls(**merged)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
+    from shoestring.budget import Receipt
     from shoestring.evals.running.target import Target
     from shoestring.evals.scorers import Scorer
     from shoestring.evals.suite import Suite
@@ -263,6 +264,7 @@ class _Run:
     ) -> None:
         self.target = target
         self.scorers = scorers
+        self.asks = any(getattr(scorer, "asks_model", False) for scorer in scorers)
         self.kept = kept
         self.account = account
         self.timeout = timeout
@@ -292,7 +294,6 @@ class _Run:
                 ledger = await self.ledger(cell)
             except CapReached as error:
                 self.no_room = error
-            if self.no_room is not None:
                 return
             await self.one(cell, ledger)
 
@@ -351,10 +352,16 @@ class _Run:
         seconds = perf_counter() - began
         scores: dict[str, float] = {}
         if error is None:
-            scores, failed = await in_thread(lambda: self.scores(cell, outcome))
+            # A thread costs more than most scores: only those that ask a model have one.
+            scores, failed = (
+                await in_thread(lambda: self.scores(cell, outcome))
+                if self.asks
+                else self.scores(cell, outcome)
+            )
             trace = trace or failed
-        result = _result(cell, outcome, ledger, error, seconds)
-        return replace(result, scores=scores), _trace(outcome, ledger, trace)
+        receipt = ledger.receipt
+        result = _result(cell, outcome, receipt, error, seconds)
+        return replace(result, scores=scores), _trace(outcome, receipt, trace)
 
     def scores(self, cell: Cell, outcome: Outcome) -> tuple[dict[str, float], str]:
         """Return what each scorer says, and the traceback of one that failed."""
@@ -372,9 +379,8 @@ class _Run:
 
 
 def _result(
-    cell: Cell, outcome: Outcome, ledger: Ledger, error: str | None, seconds: float
+    cell: Cell, outcome: Outcome, receipt: Receipt, error: str | None, seconds: float
 ) -> Result:
-    receipt = ledger.receipt
     held = receipt.held
     spent = receipt.spent + held  # what is still open is charged as held
     lines = receipt.lines
@@ -407,8 +413,7 @@ def _over(budget: Budget | None, tokens: int, usd: float, calls: int) -> float:
     return max(0.0, *(float(spent) - float(cap) for spent, cap in pairs if cap is not None), 0.0)
 
 
-def _trace(outcome: Outcome, ledger: Ledger, trace: str) -> dict[str, Any]:
-    receipt = ledger.receipt
+def _trace(outcome: Outcome, receipt: Receipt, trace: str) -> dict[str, Any]:
     return {
         "receipt": [{**line.as_dict(), "dropped": line.dropped} for line in receipt.lines],
         "cited": [(span.source, span.start, span.end) for span in outcome.cited],

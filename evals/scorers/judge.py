@@ -35,6 +35,8 @@ class Judge:
         name: What tables call it.
     """
 
+    asks_model = True  # it is scored in a thread, so that others run meanwhile
+
     def __init__(
         self, model: BaseChatModel, ledger: Ledger, *, max_output: int = 16, name: str = "judge"
     ) -> None:

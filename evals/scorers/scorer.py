@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """Says how right an outcome is; a dataclass with this one method."""
+    """Says how right an outcome is; a dataclass with this one method.
+
+    One that waits for a model says so by `asks_model = True`.
+    """
 
     @property
     def name(self) -> str:

@@ -114,7 +114,7 @@ def test_no_route_is_chosen_that_cannot_be_paid_for(
 def test_a_planner_without_a_model_leaves_model_routes_out() -> None:
     """Routes that need a model are no option where there is none."""
     planner = Planner((Quote(),))
-    assert planner.choose("why?", None, Standing(Caps(tokens=9), Caps(tokens=9))).route == "quote"
+    assert planner.choose(None, Standing(Caps(tokens=9), Caps(tokens=9))).route == "quote"
 
 
 @pytest.mark.parametrize("routes", [(), (Quote(), Quote())])

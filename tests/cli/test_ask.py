@@ -68,7 +68,7 @@ def test_no_page_no_answer(
 ) -> None:
     """Where the page cannot be written the question is not asked: nothing is spent."""
     asked: list[str] = []
-    monkeypatch.setattr(asking, "_model", asked.append)
+    monkeypatch.setattr(asking, "model_of", asked.append)
     ran = run("ask", QUESTION, "birds", "--html", "missing/answer.html")
     assert (ran.exit_code, asked) == (2, [])
     assert "cannot be written: no such folder" in ran.stderr
@@ -132,7 +132,7 @@ quote
   trim                     0 of 160 tokens of room used; 1 piece dropped
   check                    the best excerpt has a chance of 0% to answer
 no route
-  plan                     no other route is left
+  plan                     no other route is left; not quote: tried before
 
 tokens  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  0 of 6,000 spent
 """)

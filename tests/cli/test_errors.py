@@ -246,7 +246,7 @@ def noisy(spec):
     warnings.warn("noise", UserWarning)
     raise ZeroDivisionError("of all things")
 
-ask._model = noisy
+ask.model_of = noisy
 """
     ran = process("ask", QUESTION, "x", before=before)
     assert ran.communicate(timeout=100) == ("", "shoestring: ZeroDivisionError: of all things\n")
@@ -261,7 +261,7 @@ def test_whatever_a_provider_says_is_one_line(
     def failing(_: str) -> None:
         raise RuntimeError("\x1b]0;title\x07\n" + "wall of text \n" * 1000)
 
-    monkeypatch.setattr(asking, "_model", failing)
+    monkeypatch.setattr(asking, "model_of", failing)
     said = refused(run("ask", QUESTION, "x"))
     assert len(said) <= 600
     assert said.isprintable()
@@ -274,7 +274,7 @@ def test_interrupted(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -
     def interrupted(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(asking, "_model", interrupted)
+    monkeypatch.setattr(asking, "model_of", interrupted)
     ran = run("ask", QUESTION, "x")
     assert (ran.exit_code, ran.stdout, ran.stderr) == (130, "", "")
 

@@ -21,7 +21,7 @@ def test_a_filter() -> None:
     result = runner.invoke(app, ["trim", "-q", "Who designed the engine?", "-n", "12"], input=TEXT)
     assert result.exit_code == 0
     assert result.stdout == snapshot("Charles Babbage designed the engine there.\n")
-    assert result.stderr == snapshot("9 of 12 tokens; kept 1 of 3 pieces; best chance 0.78\n")
+    assert result.stderr == snapshot("9 of 12 tokens; kept 1 of 3 pieces; best chance 0.79\n")
 
 
 def test_json(tmp_path: Path) -> None:

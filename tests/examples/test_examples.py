@@ -91,3 +91,33 @@ def test_an_agent_recalls_what_was_left_out(capsys: pytest.CaptureFixture[str]) 
 def test_an_example_is_short(name: str) -> None:
     """An example shows one idea on one screen."""
     assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_a_filings_analyst_cites_pages_or_says_that_none_answers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A table's row comes with its header and page; what nobody wrote is not answered."""
+    out = run("filings_analyst", capsys)
+    cost = out.split("What was the cost of goods sold in 2022?")[1].split("\n\n")[0]
+    assert "page 4" in cost
+    assert "| 2023 | 2022 | 2021 |" in cost
+    assert "| Cost of goods sold | 268 | 251 | 240 |" in cost
+    assert "leased until 2041" in out
+    assert out.rstrip().endswith("The text does not say.")
+
+
+def test_a_contract_reader_cites_clauses_word_for_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each answer is a clause with its number and place; a court is named nowhere."""
+    out = run("contract_reader", capsys)
+    assert "4.1 Either party may end this agreement with ninety days' notice in writing." in out
+    assert "2.2 An invoice is due sixty days after it was sent." in out
+    assert out.rstrip().endswith("The text does not say.")
+
+
+def test_a_paper_reader_cites_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    """The tools find the section of each answer, and say what is left of the budget."""
+    out = run("paper_reader", capsys)
+    assert "cited: Results, herons.md" in out
+    assert "cited: Statistics, herons.md" in out
+    assert "[budget: 4,000 tokens left]" in out
+    assert out.rstrip().endswith("The text does not say.")

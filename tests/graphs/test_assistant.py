@@ -295,7 +295,7 @@ async def test_events_stream_like_those_of_any_graph(server: CountingServer) -> 
     server.says = says(ANSWER)
     assistant = build_assistant(server.model(), DOCUMENTS, budget=Budget(tokens=1_500))
     nodes = [next(iter(u)) for u in assistant.stream({"question": QUESTION}, stream_mode="updates")]
-    assert nodes == ["open", "plan", "retrieve", "direct", "check", "answer"]
+    assert nodes == ["open", "retrieve", "plan", "direct", "check", "answer"]
     text = ""
     part: Any
     async for part in assistant.astream(

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
 from shoestring.tools.words.names import names
 from shoestring.tools.words.words import words
 
-__all__ = ["holds_answer"]
+__all__ = ["asks_for", "holds_answer"]
+
+Kind = Literal["time", "amount", "person"]
 
 _WHEN = re.compile(
     r"\b(?:when|(?:what|which) (?:year|date|time|day|month)|how (?:long|old)"
@@ -20,6 +23,12 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _WHO = re.compile(r"\b(?:who|whose|whom)\b", re.IGNORECASE)
+
+_KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
+    ("time", _WHEN),
+    ("amount", _AMOUNT),
+    ("person", _WHO),
+)
 
 _TIME = re.compile(
     r"\b(?:1[5-9]|20)\d\d\b|\b\d{1,2}(?:st|nd|rd|th)\b"
@@ -58,15 +67,28 @@ def holds_answer(query: str, texts: Sequence[str]) -> list[bool]:
     return [holds is not None and holds(text) for text in texts]
 
 
-def _kind(query: str) -> Callable[[str], bool] | None:
-    asked = query.strip().rsplit("\n", 1)[-1]
-    if _WHEN.search(asked):
-        return lambda text: _TIME.search(text) is not None
-    if _AMOUNT.search(asked):
-        return lambda text: _NUMBER.search(text) is not None
-    if _WHO.search(asked):
-        said = frozenset(words(query))
-        return lambda text: any(
-            " " in name and not said.issuperset(words(name)) for name in names(text)
-        )
+def asks_for(question: str) -> Kind | None:
+    """Return the kind of thing a question asks for; None where it is none of the three.
+
+    >>> asks_for("How many eggs are there?"), asks_for("Is it true?")
+    ('amount', None)
+    """
+    for kind, pattern in _KINDS:
+        if pattern.search(question):
+            return kind
     return None
+
+
+def _kind(query: str) -> Callable[[str], bool] | None:
+    match asks_for(query.strip().rsplit("\n", 1)[-1]):
+        case "time":
+            return lambda text: _TIME.search(text) is not None
+        case "amount":
+            return lambda text: _NUMBER.search(text) is not None
+        case "person":
+            said = frozenset(words(query))
+            return lambda text: any(
+                " " in name and not said.issuperset(words(name)) for name in names(text)
+            )
+        case None:
+            return None

@@ -14,7 +14,7 @@ from shoestring.tools.relevance.tiers.fusing import fused
 from shoestring.tools.relevance.tiers.tier import Tier
 from shoestring.tools.words import identifiers
 
-__all__ = ["Look", "Scores", "Text", "look", "score"]
+__all__ = ["Look", "Scores", "Text", "judged", "look", "score"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -83,7 +83,13 @@ def score(
     Returns:
         One score a unit.
     """
-    found = look(texts, query, room, tiers=tiers)
+    return judged(look(texts, query, room, tiers=tiers), texts, query, ranker=ranker)
+
+
+def judged(
+    found: Look, texts: Sequence[Text], query: str, *, ranker: Ranker | None = None
+) -> Scores:
+    """Say which of the units that were looked at are relevant; the arguments are those of `score`."""
     if ranker is not None:
         own = ranker.chances(texts, query, found.shares, found.seen)
         least = min(MARK, float(own.max(initial=0.0)))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
-__all__ = ["Block", "blocks"]
+__all__ = ["Block", "blocks", "is_code", "is_markdown"]
 
 Kind = Literal["heading", "text", "list", "table", "code"]
 
@@ -53,10 +53,27 @@ def blocks(text: str, source: str = "") -> Iterator[Block]:
         source: Where it comes from; the file name's ending tells source code and data (blocks
             between blank lines, no headings) from prose.
     """
-    suffix = PurePath(re.split("[?#]", source, maxsplit=1)[0]).suffix.lower()
-    if _CODE_SUFFIX.fullmatch(suffix):
+    if is_code(source):
         return _code_blocks(text)
-    return _Prose(text, markdown=suffix in _MARKDOWN_SUFFIXES).blocks()
+    return _Prose(text, markdown=is_markdown(source)).blocks()
+
+
+def is_code(source: str) -> bool:
+    """Say whether a source's name is that of a file of source code or data.
+
+    >>> is_code("a/main.rs"), is_code("notes.md")
+    (True, False)
+    """
+    return _CODE_SUFFIX.fullmatch(_suffix(source)) is not None
+
+
+def is_markdown(source: str) -> bool:
+    """Say whether a source's name is that of a Markdown file."""
+    return _suffix(source) in _MARKDOWN_SUFFIXES
+
+
+def _suffix(source: str) -> str:
+    return PurePath(re.split("[?#]", source, maxsplit=1)[0]).suffix.lower()
 
 
 def _lines(text: str) -> Iterator[_Line]:

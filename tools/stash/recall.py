@@ -71,7 +71,7 @@ class RecallTool(BaseTool):
         *,
         config: RunnableConfig,
     ) -> str:
-        shelf = self._whose(config)
+        shelf = self.shelf(config)
         try:
             text = shelf.get(handle.strip().strip("\"'"))
         except NotStashed as error:
@@ -82,7 +82,12 @@ class RecallTool(BaseTool):
         assert isinstance(found.content, str)  # noqa: S101 - of a text
         return found.content or f"no text fits into {room} tokens: ask for more"
 
-    def _whose(self, config: RunnableConfig) -> Shelf:
+    def shelf(self, config: RunnableConfig) -> Shelf:
+        """Return the texts of the conversation that a run belongs to.
+
+        Raises:
+            ToolException: If the run has no thread and no conversation was named.
+        """
         if self.conversation is not None:
             return self.stash.of(self.conversation)
         if (here := _shelf.get()) is not None and here.stash is self.stash:

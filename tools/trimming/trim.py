@@ -25,7 +25,7 @@ from shoestring.tools.trimming.sieve import sieve
 from shoestring.tools.trimming.units import safe_cut
 from shoestring.tools.trimming.worth import Worth
 
-__all__ = ["Dropped", "Fill", "Order", "Trimmed", "trim"]
+__all__ = ["Dropped", "Fill", "Order", "Trimmed", "keep", "trim"]
 
 Fill = Literal["relevant", "budget"]
 Order = Literal["original", "edges"]
@@ -132,18 +132,34 @@ def trim(
         from shoestring.models.counting.counting import counter
 
         count = counter("o200k_base").count
-    return _Trim(
-        documents,
-        query,
-        tokens,
-        count=count,
-        render=render or plain,
-        fill=fill,
-        order=order,
-        tiers=tiers,
-        ranker=ranker,
-        kinds=kinds,
-    ).run()
+    room = _CHARACTERS * tokens
+    pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
+    scores = score(pieces.texts, query, float(room), tiers=tiers, ranker=ranker)
+    return keep(pieces, scores, tokens, count=count, render=render or plain, fill=fill, order=order)
+
+
+def keep(
+    pieces: Pieces,
+    scores: Scores,
+    tokens: int,
+    *,
+    count: Callable[[str], int],
+    render: Callable[[Sequence[Document]], str] = plain,
+    fill: Fill = "relevant",
+    order: Order = "original",
+) -> Trimmed:
+    """Keep the units that are worth most by scores of any making; the rest is as for `trim`.
+
+    Args:
+        pieces: The units to choose from.
+        scores: Their scores.
+        tokens: Room, in model tokens.
+        count: Counts the tokens of a text.
+        render: Writes documents as the text that is sent.
+        fill: As for `trim`.
+        order: As for `trim`.
+    """
+    return _Trim(pieces, scores, tokens, count=count, render=render, fill=fill, order=order).run()
 
 
 class _Remembered(dict[int, float]):
@@ -163,20 +179,17 @@ class _Trim:
 
     def __init__(
         self,
-        documents: Sequence[Document],
-        query: str,
+        pieces: Pieces,
+        scores: Scores,
         tokens: int,
         *,
         count: Callable[[str], int],
         render: Callable[[Sequence[Document]], str],
         fill: Fill,
         order: Order,
-        tiers: Sequence[Tier],
-        ranker: Ranker | None,
-        kinds: Sequence[Kind],
     ) -> None:
-        room = _CHARACTERS * tokens
-        self.pieces = Pieces(documents, kinds, look=lambda text: sieve(text, query, room))
+        self.pieces = pieces
+        self.scores = scores
         self.limit = tokens
         self.count = remembered(count)
         # What a unit adds is known where no part of it is written in another form.
@@ -188,9 +201,6 @@ class _Trim:
         self.render = render
         self.fill = fill
         self.order = order
-        self.scores: Scores = score(
-            self.pieces.texts, query, float(room), tiers=tiers, ranker=ranker
-        )
         old = np.zeros(len(self.pieces), np.bool_)
         old[self.pieces.outdated()] = True
         self.old: list[bool] = old.tolist()

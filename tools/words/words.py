@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import cache
 
-__all__ = ["words"]
+__all__ = ["has_unspaced", "words"]
 
 # Beyond this an identifier is data (base64, a hash chain): its parts would only be noise.
 _LONGEST_IDENTIFIER = 80
@@ -72,6 +72,15 @@ def words(text: str) -> list[str]:
             elif piece := piece.strip("_"):
                 _add(piece, found)
     return found
+
+
+def has_unspaced(text: str) -> bool:
+    """Say whether a text has words of scripts that write no spaces between them.
+
+    >>> has_unspaced("Москва"), has_unspaced("in 東京")
+    (False, True)
+    """
+    return _UNSPACED.search(text) is not None
 
 
 def _add(word: str, found: list[str]) -> None:

@@ -42,7 +42,8 @@ def test_a_column_is_a_point() -> None:
         result(3, None, 40, error="KeyError"), result(3, None, 40, seed=1, error="KeyError"),
     ]  # fmt: skip
     ((at,),) = (curve.points for curve in curves(column, "exact"))
-    assert (at.cases, at.accuracy, at.failed) == (3, 0.5, pytest.approx(1 / 3))
+    assert (at.cases, at.accuracy) == (3, 0.5)
+    assert at.failed == pytest.approx(1 / 3)
     assert at.spend["tokens"] == pytest.approx(80 / 3)
     assert at.cost_of_pass["tokens"] == pytest.approx(160 / 3)
     assert "wh" not in at.spend

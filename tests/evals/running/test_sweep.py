@@ -58,8 +58,9 @@ def test_every_cell_of_the_grid_is_run_once_and_kept(tmp_path: Path) -> None:
         calls.append((task.question, task.route, task.seed, len(task.documents)))
         return paying(task)
 
+    kept = RunFolder(tmp_path)
     for _ in range(2):
-        kept = sweep(
+        sweep(
             target, SUITE, budgets=[100, "60 tokens + 3 calls"], routes=["a", "b"], seeds=2,
             scorers=[ExactMatch(), Contains()], folder=tmp_path, on_progress=told.append,
         )  # fmt: skip
@@ -201,15 +202,22 @@ def test_an_app_is_measured_as_it_is_and_guarded(server: Any, tmp_path: Path) ->
 def test_a_model_that_nobody_guards_is_not_called(server: Any, tmp_path: Path) -> None:
     """A function that calls a model past its ledger fails; by `task.guard` it is paid."""
     model = server.model(max_tokens=5)
+
+    def unguarded(task: Task) -> object:
+        return model.invoke(task.question)
+
+    def guarded(task: Task) -> object:
+        return task.guard(model).invoke(task.question)
+
     kept = sweep(
-        lambda task: model.invoke(task.question),
+        unguarded,
         ONE, budgets=[400], scorers=[Contains()], folder=tmp_path / "a",
     )  # fmt: skip
     (result,) = kept.results()
     assert (result.error or "").startswith("UnguardedCall: ChatOpenAI is not guarded")
     assert server.billed == 0
     kept = sweep(
-        lambda task: task.guard(model).invoke(task.question),
+        guarded,
         ONE, budgets=[400], scorers=[Contains()], folder=tmp_path / "b",
     )  # fmt: skip
     (result,) = kept.results()
@@ -274,7 +282,11 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     kept = sweep(right, ONE, budgets=[9], scorers=[Contains()], folder=tmp_path)
     before = (tmp_path / "results.jsonl").read_bytes()
     real = os.write
-    monkeypatch.setattr(os, "write", lambda file, line: real(file, line[: len(line) // 2]))
+
+    def half(file: int, line: bytes) -> int:
+        return real(file, line[: len(line) // 2])
+
+    monkeypatch.setattr(os, "write", half)
     with pytest.raises(OSError, match="no room for a result"):
         sweep(right, ONE, budgets=[8], scorers=[Contains()], folder=tmp_path)
     monkeypatch.undo()
@@ -298,9 +310,12 @@ def test_hostile_text_comes_back_as_it_was(tmp_path: Path) -> None:
     """Markup, line ends of all kinds, lone surrogates and zeros are data."""
     strange = "</script><b>\u2028\x00\x85\ud800\u202e"
     case = Case(strange, strange, (Passage(strange, strange, strange),), (strange,), {"k": strange})
-    kept = sweep(
-        lambda _: strange, Suite("s", (case,)), budgets=[9], scorers=[Contains()], folder=tmp_path
-    )
+
+    def target(task: Task) -> str:
+        assert task.question == strange
+        return strange
+
+    kept = sweep(target, Suite("s", (case,)), budgets=[9], scorers=[Contains()], folder=tmp_path)
     (result,) = kept.results()
     assert (result.case, result.answer) == (strange, strange)
     (back,) = kept.suite().cases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,7 +155,7 @@ def test_a_judge_has_an_account_of_its_own(server: Any) -> None:
     ledger = Ledger(Budget(tokens=400))
     judge = Judge(server.model(), ledger)
     for verdict, expected in (("YES", 1.0), ("No.", 0.0), ("yes and no", None), ("hm", None)):
-        server.says = lambda _, verdict=verdict: verdict
+        server.says = partial(str.format, verdict)
         before = ledger.spent.tokens
         assert judge.score(case, Outcome("It is Paris")) == expected
         assert ledger.spent.tokens > before

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from shoestring.tools.trimming.units import LONGEST, Unit, units
 
-__all__ = ["Chat", "turns"]
+__all__ = ["Chat", "speaker", "turns"]
 
 _SPEAKER = re.compile(
     r"[ \t]*(?:\[[^\]\n]{1,40}\][ \t]*)?([^\W\d_][^\n:.!?,;()\"/=<>]{0,30}):[ \t]+(?=\S)"
@@ -31,10 +31,10 @@ class Chat:
         if _SPEAKER.match(text) is None:
             return None
         lines = [m.span() for m in re.finditer(r"[^\n]+", text) if m[0].strip()]
-        sample = [_speaker(text[start:end]) for start, end in lines[:_SAMPLE]]
+        sample = [speaker(text[start:end]) for start, end in lines[:_SAMPLE]]
         if not _is_talk([who for who in sample if who], _SPOKEN * len(sample)):
             return None
-        starts = [start for start, end in lines if _speaker(text[start:end])]
+        starts = [start for start, end in lines if speaker(text[start:end])]
         found: list[Unit] = []
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
             turn = text[start:end].rstrip()
@@ -54,13 +54,14 @@ def turns(texts: Sequence[str]) -> list[bool]:
     >>> turns(["Ada: Hello!", "Bob: Hi.", "Ada: How are you?", "Bob: Fine.", "Later that day"])
     [True, True, True, True, False]
     """
-    speakers = [_speaker(text) if len(text) <= 2 * LONGEST else "" for text in texts]
+    speakers = [speaker(text) if len(text) <= 2 * LONGEST else "" for text in texts]
     if not _is_talk([who for who in speakers if who], _TURNS * len(texts)):
         return [False] * len(texts)
     return [bool(who) for who in speakers]
 
 
-def _speaker(text: str) -> str:
+def speaker(text: str) -> str:
+    """Give the speaker whom a line begins with; "" for a line of another kind."""
     match = _SPEAKER.match(text)
     return "" if match is None or _LEVEL.match(match[1]) else match[1]
 

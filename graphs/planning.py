@@ -1,0 +1,122 @@
+"""Choosing a route for a question: what the planner is told, in an assistant and before there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shoestring.agents import Meter, Planner, Standing, Task
+from shoestring.agents.bands import share_left
+from shoestring.budget import Budget, Ledger
+from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.models import counter_for, is_guarded, known_price, price_of
+from shoestring.models.providers import provider_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from langchain_core.documents import Document
+    from langchain_core.language_models import BaseChatModel
+
+    from shoestring.agents import Choice, Forecast
+    from shoestring.models import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the planner would do with a question, before anything is spent on it.
+
+    Args:
+        task: The question and what is known about it.
+        forecasts: Name → forecast, of each route on offer.
+        choice: The route it would take first, and why not the others.
+    """
+
+    task: Task
+    forecasts: Mapping[str, Forecast]
+    choice: Choice
+
+
+def standard_planner() -> Planner:
+    """Return the planner of an assistant that is given none."""
+    return Planner((Quote(), Direct(), ChainOfThought()))
+
+
+def preview(
+    question: str,
+    model: BaseChatModel | None,
+    documents: Sequence[Document],
+    *,
+    budget: Budget,
+    planner: Planner | None = None,
+    price: Price | None = None,
+) -> Plan:
+    """Choose a route as an assistant would, and spend nothing.
+
+    Args:
+        question: What is asked.
+        model: The chat model, which is not called; None leaves the routes without one.
+        documents: What was retrieved, with `score` in its metadata.
+        budget: Caps of the question.
+        planner: As for `build_assistant`.
+        price: As for `build_assistant`.
+
+    Raises:
+        TypeError: If the model is guarded already.
+        UnknownPrice: If dollars are capped and the model's price is not known.
+    """
+    planner = planner or standard_planner()
+    meter = meter_of(model, price, budget)
+    task = Task(question, scores_of(documents))
+    standing = standing_of(Ledger(budget), meter, task)
+    forecasts = planner.forecasts(task, meter)
+    return Plan(task, forecasts, planner.policy.choose(forecasts, standing))
+
+
+def standing_of(
+    ledger: Ledger, meter: Meter | None, task: Task, tried: Collection[str] = ()
+) -> Standing:
+    """Return what the planner is told about a question's ledger and its task."""
+    price = meter.token_price if meter is not None else 0
+    return Standing(
+        affordable=ledger.affordable(token_price=price),
+        finishing=ledger.at(purpose="answer").affordable(token_price=price),
+        tried=tried,
+        share=share_left(ledger),
+        task=task,
+    )
+
+
+def scores_of(documents: Sequence[Document]) -> tuple[float, ...]:
+    """Return the scores a retriever gave; documents without one count for nothing."""
+    found = (document.metadata.get("score") for document in documents)
+    return tuple(float(score) for score in found if isinstance(score, int | float))
+
+
+def meter_of(
+    model: BaseChatModel | None, price: Price | None, *budgets: Budget | None
+) -> Meter | None:
+    """Return how a model's calls are counted and priced; None without a model.
+
+    Raises:
+        TypeError: If the model is guarded already.
+        UnknownPrice: If dollars are capped and the model's price is not known.
+    """
+    if model is None:
+        return None
+    if is_guarded(model):
+        raise TypeError(
+            "this model is guarded already: give build_assistant the unguarded model, and its account "
+            "as invoke(…, context=BudgetContext(ledger=…))"
+        )
+    if price is None:
+        dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
+        price = known_price(model) if dollars_capped else price_of(model)
+    named = model._get_ls_params().get("ls_model_name")  # noqa: SLF001 - LangChain's own hook
+    return Meter(
+        counter_for(model),
+        price,
+        window=(model.profile or {}).get("max_input_tokens"),
+        attempts=provider_of(model).attempts,
+        model=named or type(model).__name__,
+    )

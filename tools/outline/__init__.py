@@ -1,0 +1,1 @@
+"""An outline of documents: trees with gists, in SQLite, and reading by them."""
