@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,7 +83,11 @@ def test_a_case_is_found_and_looked_into(opened: Open, html: str) -> None:
     assert page.locator(".case .waterfall tr.paid").count() == 1
     assert "(5 cached)" in page.locator(".case .waterfall .figure").first.inner_text()
     assert page.locator(".case mark.found").inner_text().endswith("green")
-    assert page.locator(".case del .why").first.inner_text() in {"not relevant", "no room", "duplicate"}
+    assert page.locator(".case del .why").first.inner_text() in {
+        "not relevant",
+        "no room",
+        "duplicate",
+    }
     assert (done.requests, errors(done)) == ([], [])
 
 
@@ -136,3 +141,23 @@ def test_no_text_of_a_case_runs(opened: Open, tmp_path: Path) -> None:
     assert page.locator("main img, main iframe, main a").count() == 0
     assert "<script>window.hacked=1</script>" in page.locator("h1").inner_text()
     assert (done.requests, errors(done)) == ([], [])
+
+
+def test_a_target_that_does_not_tell_what_it_read(opened: Open, tmp_path: Path) -> None:
+    """Its context stands with the evidence marked, and it is said that the rest is not told."""
+    suite = Suite("lamps", (a_case(1),))
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(
+            sweep, lambda task: "beige", suite, budgets=[50], scorers=[Contains()],
+            folder=tmp_path / "run",
+        ).result()  # fmt: skip
+    page_file, *_ = write_report(run, tmp_path / "report.html")
+    page = opened(page_file.read_text(encoding="utf-8")).page
+    page.locator(".cases summary").first.click()
+    page.wait_for_selector(".case .xray")
+    assert (
+        page.locator(".case .xray .told").inner_text()
+        == "What was read of this context is not told."
+    )
+    assert page.locator(".case mark.found").inner_text().endswith("beige")
+    assert page.locator(".case .strip").count() == 0
