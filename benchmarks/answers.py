@@ -13,17 +13,17 @@ contexts, since questions asked over one document are no independent cases.
 
 An answer is appended to RESULTS_DIR/<set>.jsonl as soon as it is known, under a hash of what was shown: run it
 again to go on, and after a change of the trimmer to ask only what is shown otherwise than before. The sets take
-turns, so that a run cut short has about as many cases of each. `--torch` runs the same weights by PyTorch (see
-smollm2.py).
+turns, so that a run cut short has about as many cases of each. `--torch` runs the same weights by PyTorch, several
+questions at a time (see smollm2.py).
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,10 @@ ROOM = 256
 OUTPUT = 48  # tokens of an answer: one short sentence
 RESAMPLES = 10_000
 
-Ask = Callable[[Sequence[BaseMessage]], str]
+TURN = 16  # cases of a set, before the next set has its turn
+
+Ask = Callable[[Sequence[Sequence[BaseMessage]]], Iterable[str]]
+"""Gives the answers to prompts, in their order."""
 
 
 @dataclass(frozen=True)
@@ -128,24 +131,34 @@ class Study:
 
     def ask(
         self, arms: Sequence[str], model: LocalChatModel, engine: str, ask: Ask
-    ) -> Iterator[Answered]:
-        """Ask each case in each arm, or find what was answered before."""
-        for case in self.cases:
-            for arm in arms:
-                shown = context(case, arm, model)
-                shape = sha256(shown.text.encode(errors="replace")).hexdigest()[:12]
-                key = case.id, arm, engine, shape
-                if key not in self.known:
-                    reply = ask(answer_prompt(case.asked, shown.text))
-                    said = plain(reply)
-                    right = any(plain(answer) in said for answer in case.answers if plain(answer))
-                    f1 = max(overlap(said, answer) for answer in case.answers)
-                    tokens = model.counter.count(shown.text)
-                    found = Answered(*key, tokens, shown.cut, reply, right, f1)
-                    self.known[key] = found
-                    with self.file.open("a", encoding="utf-8") as lines:
-                        lines.write(json.dumps(vars(found)) + "\n")
-                yield self.known[key]
+    ) -> Iterator[list[Answered]]:
+        """Ask some cases at a time in each arm, or find what was answered before."""
+        for start in range(0, len(self.cases), TURN):
+            some = self.cases[start : start + TURN]
+            shown = [(case, arm, context(case, arm, model)) for arm in arms for case in some]
+            keys = [
+                (case.id, arm, engine, sha256(read.text.encode(errors="replace")).hexdigest()[:12])
+                for case, arm, read in shown
+            ]
+            new = [place for place, key in enumerate(keys) if key not in self.known]
+            prompts = [answer_prompt(shown[i][0].asked, shown[i][2].text) for i in new]
+            for place, reply in zip(new, ask(prompts), strict=True):
+                case, _, read = shown[place]
+                tokens = model.counter.count(read.text)
+                self._add(Answered(*keys[place], tokens, read.cut, reply, *figures(case, reply)))
+            yield [self.known[key] for key in keys]
+
+    def _add(self, found: Answered) -> None:
+        self.known[found.key] = found
+        with self.file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(vars(found)) + "\n")
+
+
+def figures(case: Case, reply: str) -> tuple[bool, float]:
+    """Say whether an answer is right, and give its F1."""
+    said = plain(reply)
+    right = any(plain(answer) in said for answer in case.answers if plain(answer))
+    return right, max(overlap(said, answer) for answer in case.answers)
 
 
 def overlap(reply: str, answer: str) -> float:
@@ -169,10 +182,8 @@ def show(study: Study, answered: Sequence[Answered], arms: Sequence[str]) -> Non
     )
     for arm, rows in by_arm.items():
         if rows:
-            tokens, right, f1 = (
-                np.mean([of(a) for a in rows.values()])
-                for of in (lambda a: a.tokens, lambda a: 100 * a.right, lambda a: 100 * a.f1)
-            )
+            tokens = np.mean([a.tokens for a in rows.values()])
+            right, f1 = (100 * np.mean([of(a) for a in rows.values()]) for of in FIGURES)
             cut = sum(a.cut for a in rows.values())
             print(f"{arm:<10}{len(rows):>6}{tokens:>8.0f}{cut:>5}{right:>9.1f}{f1:>7.1f}")
     for arm in ("relevant", "budget"):
@@ -216,7 +227,12 @@ def main() -> None:
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     model = LocalChatModel(max_tokens=OUTPUT, threads=options.threads)
-    engine, ask = "llama.cpp", lambda messages: model.invoke(list(messages)).text
+
+    def one_by_one(prompts: Sequence[Sequence[BaseMessage]]) -> Iterator[str]:
+        return (model.invoke(list(prompt)).text for prompt in prompts)
+
+    engine: str = "llama.cpp"
+    ask: Ask = one_by_one
     if options.torch:
         from smollm2 import SmolLM2
 
@@ -226,10 +242,9 @@ def main() -> None:
         Study.open(options.suite, name, options.cases, options.results)
         for name in options.sets.split(",")
     ]
-    turns = zip_longest(*(study.ask(arms, model, engine, ask) for study in studies))
-    answers = list(zip(*turns, strict=True))
-    for study, answered in zip(studies, answers, strict=True):
-        show(study, [a for a in answered if a is not None], arms)
+    turns = list(zip_longest(*(study.ask(arms, model, engine, ask) for study in studies)))
+    for study, answered in zip(studies, zip(*turns, strict=True), strict=True):
+        show(study, list(chain.from_iterable(filter(None, answered))), arms)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Needs torch and transformers (the `retrieval` extra), and `pip install gguf==0.1
 read the file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
@@ -15,10 +16,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from shoestring.models.local.chat import packaged_model
 
 ENDS = ("<|im_end|>", "<|endoftext|>")
+BATCH = 12_288  # tokens of the prompts that are answered together, padding included
 
 
 class SmolLM2:
-    """Answers as LocalChatModel does at temperature 0, rounding apart.
+    """Answers as LocalChatModel does at temperature 0, rounding apart, several prompts at a time.
 
     Args:
         max_tokens: The longest answer.
@@ -29,29 +31,49 @@ class SmolLM2:
         torch.set_num_threads(threads)
         file = packaged_model()
         self._max_tokens = max_tokens
-        self._tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            file.parent, gguf_file=file.name, padding_side="left", pad_token=ENDS[0]
+        )
         self._ends = self._tokenizer.convert_tokens_to_ids(list(ENDS))
-        self._model = AutoModelForCausalLM.from_pretrained(
+        self._model: Any = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,
             dtype=torch.bfloat16,
             quantization_config=GgufConfig(dequantize=True),
         ).eval()
 
+    def ask(self, prompts: Sequence[Sequence[BaseMessage]]) -> Iterator[str]:
+        """Answer conversations by the likeliest tokens, in their order."""
+        read = [
+            self._tokenizer.apply_chat_template(
+                convert_to_openai_messages(list(prompt)),
+                add_generation_prompt=True,
+                return_dict=False,
+            )
+            for prompt in prompts
+        ]
+        start = 0
+        while start < len(read):
+            end = start + 1
+            while (
+                end < len(read)
+                and (end + 1 - start) * max(map(len, read[start : end + 1])) <= BATCH
+            ):
+                end += 1
+            yield from self._batch(read[start:end])
+            start = end
+
     @torch.inference_mode()
-    def ask(self, messages: Sequence[BaseMessage]) -> str:
-        """Answer a conversation by the likeliest tokens."""
-        prompt = self._tokenizer.apply_chat_template(
-            convert_to_openai_messages(list(messages)),
-            add_generation_prompt=True,
-            return_tensors="pt",
-        )
+    def _batch(self, prompts: list[list[int]]) -> list[str]:
+        padded = self._tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
         ids = self._model.generate(
-            **prompt,
+            **padded,
             max_new_tokens=self._max_tokens,
             do_sample=False,
             eos_token_id=self._ends,
             pad_token_id=self._ends[0],
         )
-        answer = ids[0, prompt["input_ids"].shape[1] :]
-        return str(self._tokenizer.decode(answer, skip_special_tokens=True))
+        answers: list[str] = self._tokenizer.batch_decode(
+            ids[:, padded["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        return answers

@@ -1,13 +1,15 @@
 """How fast is trimming? Seconds and memory, splitting, indexing and token counting included.
 
-    python benchmarks/trim.py [--passages 1000] [--log 100] [--peers trimwise]
+    python benchmarks/trim.py [--passages 1000] [--log 100] [--peers trimwise] [--tiers static,bi-encoder]
 
 The passages are the Python language reference, which every Python ships, in pieces of about 100
 tokens, trimmed to 3,000. The log is made here: 60 templates with numbers of their own, and one
 failure; it is trimmed to 2,000. Each size is a process of its own, so that the peak of its memory
 is its own; passages are trimmed once to warm up, and the fastest of five more runs counts. CPU
-seconds are those of the process: what else runs on the machine does not show in them. The peers run
-on the same passages in the same run, if they are installed (`benchmarks/trimmers.py --install`).
+seconds are those of the process: what else runs on the machine does not show in them. Tiers are loaded
+before; "new" is the first run with one, no text of which was encoded before, and encodings are kept in
+a folder of this run. The peers run on the same passages in the same run, if they are installed
+(`benchmarks/trimmers.py --install`).
 """
 
 import argparse
@@ -27,6 +29,7 @@ from trimmers import PACKAGES, PEERS, Package, environment, python_for
 
 from shoestring.models.counting.counting import counter
 from shoestring.models.counting.vocabularies import encoding
+from shoestring.tools.relevance.tiers import tiers_named
 from shoestring.tools.trimming.trim import trim
 
 QUESTION = "What happens when an exception is raised while a generator is being closed?"
@@ -74,30 +77,45 @@ def log(megabytes: float) -> Iterator[str]:
         yield line
 
 
-def measure(what: str, size: float) -> dict[str, float]:
-    """Measure one size in this process."""
+def measure(what: str, size: float, named: str) -> dict[str, float]:
+    """Measure one size in this process, with the tiers of these names."""
+    tiers = tiers_named(named)
     if what == "log":
         documents = [Document("".join(log(size)), metadata={"source": "build.log"})]
         question, room, runs = FAILURE, LOG_ROOM, 1
         trim([Document("One line.")], question, 1)
     else:
         documents = [Document(text) for text in passages(int(size))]
-        question, room, runs = QUESTION, ROOM, RUNS
+        question, room, runs = QUESTION, ROOM, RUNS + bool(tiers)
         trim(documents, question, room, fill="budget")
+        for tier in tiers:
+            tier.score("Is it loaded?", ["It is."])
     wall: list[float] = []
     cpu: list[float] = []
     for _ in range(runs):
         began, worked = time.perf_counter(), time.process_time()
-        kept = trim(documents, question, room, fill="budget")
+        kept = trim(documents, question, room, fill="budget", tiers=tiers)
         wall.append(time.perf_counter() - began)
         cpu.append(time.process_time() - worked)
         assert kept.tokens <= room
     return {
+        "first": wall[0],
+        "first cpu": cpu[0],
         "seconds": min(wall),
         "cpu": min(cpu),
         "mb": sum(len(document.page_content) for document in documents) / 1e6,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def apart(what: str, size: str, tiers: str = "") -> dict[str, float]:
+    """Measure one size in a process of its own, whose encodings nobody else keeps."""
+    command = [sys.executable, __file__, "--one", what, size, tiers]
+    with tempfile.TemporaryDirectory() as folder:
+        env = environment() | {"XDG_CACHE_HOME": folder}
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def peer(package: Package, python: Path, number: int) -> float:
@@ -124,30 +142,39 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "shoestring-trimmers"
     )
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # a process of its own
+    parser.add_argument("--tiers", default="static,bi-encoder", help="beside them, with commas")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # a process of its own
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one[0], float(options.one[1]))))
+        what, size, tiers = options.one
+        print(json.dumps(measure(what, float(size), tiers)))
         return
     encoding("o200k_base")  # unpacked here for those that only look for it
     heads = ("text", "MB", "seconds", "CPU seconds", "peak MB")
     print("|", " | ".join(heads), "|")
     print("|---" * len(heads), "|", sep="")
-    sizes = [("passages", size) for size in options.passages.split(",") if size]
-    for what, size in [*sizes, *(("log", size) for size in options.log.split(",") if size)]:
-        command = [sys.executable, __file__, "--one", what, size]
-        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-        cells = [f"{found['mb']:.1f}", f"{found['seconds']:.3f}", f"{found['cpu']:.3f}"]
-        named = f"{size} passages" if what == "passages" else f"a log of {size} MB"
+
+    def row(
+        named: str, found: dict[str, float], seconds: str = "seconds", cpu: str = "cpu"
+    ) -> None:
+        cells = [f"{found['mb']:.1f}", f"{found[seconds]:.3f}", f"{found[cpu]:.3f}"]
         print("|", " | ".join([named, *cells, f"{found['peak']:.0f}"]), "|", flush=True)
-        if what == "log":
-            continue
+
+    for size in filter(None, options.passages.split(",")):
+        named = f"{size} passages"
+        row(named, found := apart("passages", size))
+        for tier in filter(None, options.tiers.split(",")):
+            tiered = apart("passages", size, tier)
+            row(f"{named}, {tier}, new", tiered, "first", "first cpu")
+            row(f"{named}, {tier}", tiered)
         for package in PACKAGES:
             python = python_for(package, options.folder)
             if package.adapter in options.peers.split(",") and python is not None:
                 seconds = f"{peer(package, python, int(size)):.3f}"
                 cells = [f"{named}: {package.name}", f"{found['mb']:.1f}", seconds, "", ""]
                 print("|", " | ".join(cells), "|", flush=True)
+    for size in filter(None, options.log.split(",")):
+        row(f"a log of {size} MB", apart("log", size))
 
 
 if __name__ == "__main__":

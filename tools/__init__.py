@@ -46,10 +46,13 @@ from shoestring.tools.stash import (
 )
 from shoestring.tools.stash.recall import RecallTool
 from shoestring.tools.trimming.compressor import TrimCompressor
+from shoestring.tools.trimming.kinds import KINDS, Kind
 from shoestring.tools.trimming.output import TrimmedOutput, trim_output
 from shoestring.tools.trimming.trim import Dropped, Trimmed, trim
+from shoestring.tools.trimming.units import Unit
 
 __all__ = [
+    "KINDS",
     "BadRanker",
     "CacheUnusable",
     "CachedEmbeddings",
@@ -66,6 +69,7 @@ __all__ = [
     "IndexMismatch",
     "IndexRetriever",
     "JudgeTier",
+    "Kind",
     "LeftOut",
     "Node",
     "NotStashed",
@@ -93,6 +97,7 @@ __all__ = [
     "Trimmed",
     "TrimmedHistory",
     "TrimmedOutput",
+    "Unit",
     "UnknownNode",
     "UnreadableFile",
     "Update",

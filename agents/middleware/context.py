@@ -22,11 +22,11 @@ from shoestring.agents.middleware.room import Room, Shares, room_of
 from shoestring.agents.middleware.state import ContextState
 from shoestring.agents.route import BYTES_A_TOKEN
 from shoestring.models import message_counter
-from shoestring.tools import HistoryTooLong, RecallTool, Shelf, Stash, StashError, trim, trim_output
+from shoestring.tools import HistoryTooLong, RecallTool, Shelf, Stash, StashError, trim_output
 from shoestring.tools.history.trimming import Remembered, TrimmedHistory, trim_messages_within
 from shoestring.tools.stash.recall import recalling
 from shoestring.tools.trimming.choosing import choose_tools, schema_of
-from shoestring.tools.trimming.render import render
+from shoestring.tools.trimming.output import Shrinker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -158,14 +158,15 @@ class ContextMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         schemas = [*map(schema_of, tools), *_answer_schemas(request)]
         used = _schema_tokens(counter, schemas) + room.told
         used += sum(counter.count_messages([one]) - counter.count_messages([]) for one in notes)
+        count, memory = self._memory(request.model, counter)
         given: list[BaseMessage] = list(messages)
         if question is not None and (
             documents := cast("ContextState", request.state).get("documents")
         ):
             most = min(int(self.shares.documents * room.tokens), room.tokens - used)
-            given = _with_sources(given, question, documents, max(0, most), counter)
+            shrinker = Shrinker(count, shelf, "relevant")
+            given = _with_sources(given, question, documents, max(0, most), shrinker)
         system = [] if request.system_message is None else [request.system_message]
-        count, memory = self._memory(request.model, counter)
         try:
             trimmed = trim_messages_within(
                 [*system, *given],
@@ -301,21 +302,15 @@ def _with_sources(
     question: HumanMessage,
     documents: Sequence[Document],
     room: int,
-    counter: TokenCounter,
+    shrinker: Shrinker,
 ) -> list[BaseMessage]:
     """Put what documents say of a question in front of it."""
     query = question.text if question.text.strip() else "summary"
-    heading = counter.count(_SOURCES)
-    found = trim(
-        documents,
-        query,
-        max(0, room - heading),
-        count=counter.count,
-        render=lambda pieces: f"{render(pieces)}\n\n",
-    )
-    if not found.documents:
+    around = shrinker.measure(f"{_SOURCES}\n\n")
+    found = shrinker.sources(documents, query, max(0, room - around)).content
+    if not found:
         return messages
-    block = {"type": "text", "text": f"{_SOURCES}{found.text}"}
+    block = {"type": "text", "text": f"{_SOURCES}{found}\n\n"}
     said = question.content
     blocks = [{"type": "text", "text": said}] if isinstance(said, str) else said
     asked = question.model_copy(update={"content": [block, *blocks]})

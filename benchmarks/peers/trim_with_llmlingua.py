@@ -1,4 +1,4 @@
-"""LongLLMLingua with the packaged SmolLM2-135M-Instruct as its scorer, in full precision."""
+"""LongLLMLingua with the packaged SmolLM2-135M-Instruct as its scorer, in half precision, as on GPUs."""
 
 import copy
 import importlib.util
@@ -6,7 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from llmlingua import PromptCompressor
+import torch
+from llmlingua import PromptCompressor  # pyright: ignore[reportMissingImports] - installed apart
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trimming import Passage, main
 
@@ -21,8 +22,7 @@ def compressor() -> PromptCompressor:
     read = {"gguf_file": packed.name}
     loaded = AutoModelForCausalLM.from_pretrained(packed.parent, **read)
     config = copy.deepcopy(loaded.config)
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
+    vars(config).pop("quantization_config", None)
     config.tie_word_embeddings = True  # the file holds one matrix for both
     plain = AutoModelForCausalLM.from_config(config)
     weights = {k: v for k, v in loaded.state_dict().items() if k != "lm_head.weight"}
@@ -31,7 +31,8 @@ def compressor() -> PromptCompressor:
     with tempfile.TemporaryDirectory() as folder:
         AutoTokenizer.from_pretrained(packed.parent, **read).save_pretrained(folder)
         plain.save_pretrained(folder)
-        return PromptCompressor(folder, device_map="cpu")
+        half = {"torch_dtype": torch.bfloat16}
+        return PromptCompressor(folder, device_map="cpu", model_config=half)
 
 
 def trimmed(question: str, room: int, passages: list[Passage]) -> str:

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 
 from shoestring.tools.relevance.ranker import Ranker
 from shoestring.tools.relevance.tiers.tier import Tier
-from shoestring.tools.trimming.trim import Fill, trim
+from shoestring.tools.trimming.kinds import KINDS, Kind
+from shoestring.tools.trimming.trim import Fill, Order, trim
 
 __all__ = ["TrimCompressor"]
 
@@ -35,10 +36,14 @@ class TrimCompressor(BaseDocumentCompressor):
     """Counts the tokens of a text; o200k_base by default."""
     render: Callable[[Sequence[Document]], str] | None = None
     """Writes documents as the text that is sent; see `trim`."""
+    order: Order = "original"
+    """Keep the order, or put the documents with the best pieces first and last; see `trim`."""
     tiers: Sequence[Tier] = ()
     """Dearer looks at what words rank best; see `trim`."""
     ranker: Ranker | None = None
     """An order fitted to your own cases; see `trim`."""
+    kinds: Sequence[Kind] = KINDS
+    """The kinds of text to look for; see `trim`."""
 
     def compress_documents(
         self,
@@ -54,7 +59,7 @@ class TrimCompressor(BaseDocumentCompressor):
             callbacks: LangChain's; nothing here calls back.
 
         Returns:
-            The kept pieces in their original order, as `trim` describes them.
+            The kept pieces, as `trim` describes them.
         """
         return trim(
             documents,
@@ -63,6 +68,8 @@ class TrimCompressor(BaseDocumentCompressor):
             count=self.count,
             render=self.render,
             fill=self.fill,
+            order=self.order,
             tiers=self.tiers,
             ranker=self.ranker,
+            kinds=self.kinds,
         ).documents

@@ -151,6 +151,36 @@ class Shrinker:
             return self._shrink_text(content, query, room, handle)
         return self._shrink_blocks(content, query, room)
 
+    def sources(self, documents: Sequence[Document], query: str, room: int) -> Shrunk:
+        """Write what documents say of a query; where there is a shelf, all they say is kept there.
+
+        Args:
+            documents: Any.
+            query: What they are needed for.
+            room: Tokens.
+
+        Returns:
+            A text, with a mark at its end of what was left out, if that can be asked for.
+        """
+        shelf = self._shelf
+        if shelf is None or not documents:
+            return Shrunk(trim(documents, query, room, count=self.measure, fill=self._fill).text)
+        whole = render(documents)
+        missing, handle = self._estimate(whole), self._put(whole)
+
+        def written(width: int) -> str:
+            kept = trim(documents, query, width, count=self.measure, fill=self._fill)
+            text = defused(kept.text, shelf.has)
+            return (
+                with_mark(text, mark(max(1, missing - kept.tokens), handle))
+                if kept.dropped
+                else text
+            )
+
+        text = self._narrowed(written, room, mark(missing, handle))
+        told = take_mark(text)
+        return Shrunk(text, told.tokens if told else 0, handle if told else "")
+
     def stub(self, content: Content) -> Shrunk:
         """Leave nothing of a content but a mark."""
         body, missing, handle = self._known(_joined(content))

@@ -290,16 +290,17 @@ def _text(document: Document, found: Sequence[Unit]) -> Text:
             keys = " ".join(text[hop.key : hop.start] for hop in unit.path)
             body = f"{keys[:_HEADER]}\n{body}"
         said.append(body)
-    lines = sum(
+    kinds = [unit.kind for unit in found]
+    lines = kinds.count("line") + sum(
         # A line of a log may hold a value.
-        unit.kind == "line" or (unit.kind == "value" and text[unit.start] not in '{["\t ')
-        for unit in found
+        unit.kind == "value" and text[unit.start] not in '{["\t '
+        for unit in (found if "value" in kinds else ())
     )
     return Text(
         title_of(document),
         said,
         lines=2 * lines > len(found),
-        turn=len(found) == 1 and found[0].kind == "turn",
-        data=2 * sum(unit.kind == "value" for unit in found) > len(found),
-        talk=2 * sum(unit.kind == "turn" for unit in found) > len(found),
+        turn=kinds == ["turn"],
+        data=2 * kinds.count("value") > len(found),
+        talk=2 * kinds.count("turn") > len(found),
     )

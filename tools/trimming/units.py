@@ -22,6 +22,7 @@ _SCAN_FACTOR = 4  # failed attempts to read JSON may look at the text this many 
 _LINES = re.compile(r"[^\r\n]+")
 _LINE_REST = re.compile(r"[^\r\n]*+")
 _OPENING = re.compile(r"[{\[]\s*+(?:[\"{\[]|\Z)")  # of a JSON value that is more than a few numbers
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers stay text: some are huge
 _OPENINGS = 3  # places in a line where a JSON value is looked for
 _LETTER = re.compile(r"[^\W\d_]")
 _BULLET = re.compile(r"(?:[-*+•>#|$]|\(?\w{1,3}[.)]\s)")
@@ -186,7 +187,6 @@ class _JsonReader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._decoder = json.JSONDecoder(parse_int=str, parse_float=str)
         self._left = _SCAN_FACTOR * len(text)  # hostile text must not make this quadratic
 
     def value_at(self, start: int, line_end: int) -> int | None:
@@ -218,7 +218,7 @@ class _JsonReader:
         if self._left <= 0:
             return None
         try:
-            _, end = self._decoder.raw_decode(self._text, start)
+            _, end = _DECODER.raw_decode(self._text, start)
         except json.JSONDecodeError as error:
             self._left -= error.pos - start
             return None

@@ -28,10 +28,9 @@ def stem(word: str) -> str:
         word = word[:-2]
     elif word[-1] == "s" and word[-2] not in "sui":
         word = word[:-1]
-    for ending in _VERB:
-        if word.endswith(ending) and not word.endswith("eed"):
-            word = _without(word, ending)
-            break
+    if word[-1] in "gdy" and not word.endswith("eed"):  # the last letters of those endings
+        ending = next(filter(word.endswith, _VERB), "")
+        word = _without(word, ending) if ending else word
     if len(word) >= _SHORTEST:
         if word[-1] == "e":
             return word[:-1]

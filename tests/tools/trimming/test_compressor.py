@@ -1,6 +1,7 @@
 """The trimmer in LangChain's place for compressors."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from pydantic import ValidationError
 
+from shoestring.tools import KINDS, Unit
 from shoestring.tools.trimming.compressor import TrimCompressor
 from shoestring.tools.trimming.render import render
 
@@ -48,6 +50,29 @@ def test_in_a_chain() -> None:
         | RunnableLambda(render)
     )
     assert chain.invoke("Who designed the engine?") == DOCUMENTS[1].page_content
+
+
+class Cards:
+    """Texts of cards between rules, each kept whole."""
+
+    name = "cards"
+
+    def units(self, text: str, source: str) -> list[Unit] | None:
+        del source
+        if "~~~" not in text:
+            return None
+        return [Unit(*m.span(), "block") for m in re.finditer(r"[^~\s][^~]*[^~\s]", text)]
+
+
+def test_order_and_kinds_are_those_of_trim() -> None:
+    """What `trim` takes, the compressor takes: an order, and kinds of one's own."""
+    cards = Document("The engine hums. Nobody hears it.~~~Cats sleep. They purr.")
+    kept = TrimCompressor(tokens=9, kinds=(Cards(), *KINDS)).compress_documents([cards], "engine")
+    assert [piece.page_content for piece in kept] == ["The engine hums. Nobody hears it."]
+    three = [Document(text) for text in ("Cats purr.", "An engine.", "The engine was designed.")]
+    edges = TrimCompressor(tokens=90, order="edges", fill="budget")
+    best, *_ = edges.compress_documents(three, "Who designed the engine?")
+    assert best.page_content == "The engine was designed."
 
 
 def test_negative_tokens_are_refused() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 
 from shoestring.models.counting.counting import counter
-from shoestring.tools.trimming.kinds import KINDS, units_of
+from shoestring.tools.trimming.kinds import KINDS, Code, units_of
 from shoestring.tools.trimming.kinds.chat import turns
 from shoestring.tools.trimming.kinds.tool_schema import signature
 from shoestring.tools.trimming.trim import trim
@@ -173,6 +173,37 @@ def test_other_languages_by_indentation() -> None:
     assert "function short() {\n  go();\n}" in said
     trimmed = trim([Document(text, metadata={"source": "a.js"})], "call(29)", 20, count=words)
     assert "function long() {" in trimmed.text
+
+
+BRACED = {
+    "Go": "package main\n\nfunc Tie(s *Shoe) error {\n\treturn s.knot()\n}\n\nfunc main() {\n\tTie(a)\n}\n",
+    "Rust": "use std::io;\n\nimpl Shoe {\n    pub fn tie(&self) -> io::Result<()> {\n        Ok(())\n    }\n}\n",
+    "Java": "package a;\n\npublic final class Shoe {\n  public int tie(int laces) {\n    return laces;\n  }\n}\n",
+    "JavaScript": "const tie = (shoe) => {\n  return shoe.knot();\n};\n\nmodule.exports = tie;\n",
+    "C": "#include <stdio.h>\n\nint\ntie (struct shoe *s)\n{\n  return s->knot;\n}\n",
+    "C#": "using System;\n\nnamespace Shop\n{\n    class Shoe\n    {\n        int laces;\n    }\n}\n",
+}
+
+
+@pytest.mark.parametrize("language", BRACED)
+def test_braces_show_code_without_a_name(language: str) -> None:
+    """What a tool has read of a file is known as code by how its blocks open and close."""
+    found = units_of(BRACED[language])
+    assert {unit.kind for unit in found} == {"block"}
+    assert spans(BRACED[language], found)[-1].count("{") == spans(BRACED[language], found)[
+        -1
+    ].count("}")
+
+
+@pytest.mark.parametrize("text", [
+    f"# Laces\n\nHow to tie them.\n\n```js\n{BRACED['JavaScript']}```\n\n# Shoes\n\nThey are tied.\n",
+    "He wrote:\n\nfunction tie() {\n  return 1;\n}\n\nNobody knew what for. They asked him.\nHe never said.\n",
+    "12:01 INFO at tie (shoe.js:1) {\n12:01 INFO\n}\n12:02 INFO tied\n",
+    'Found:\n{\n  "function": {\n    "name": "tie"\n  }\n}\n',
+])  # fmt: skip
+def test_a_text_that_quotes_code_is_none(text: str) -> None:
+    """A page, a letter, a log and a JSON value stay what they are, whatever they quote."""
+    assert Code().units(text, "document 1") is None
 
 
 def test_hunks_come_with_their_file() -> None:

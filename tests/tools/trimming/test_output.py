@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage, ToolMessage
 
-from shoestring import Stash, message_counter, trim_output
+from shoestring import Stash, message_counter, trim, trim_output
+from shoestring.tools.trimming.output import Shrinker
+from shoestring.tools.trimming.render import render
 
 COUNT = message_counter()
 
@@ -160,3 +163,27 @@ def test_whatever_blocks_are_given_fit(blocks: list[str | dict[Any, Any]], token
     """The same of blocks."""
     kept = trim_output(blocks, "stone", tokens)
     assert tokens_of(kept.output) <= tokens
+
+
+@given(
+    st.lists(st.tuples(anything, st.text(max_size=40)), max_size=4),
+    st.sampled_from(["stone", "\ud800", "桥"]),
+    st.integers(0, 150),
+    st.sampled_from([None, Stash()]),
+)
+@settings(max_examples=80)
+def test_whatever_documents_are_given_fit(
+    texts: list[tuple[str, str]], query: str, tokens: int, stash: Stash | None
+) -> None:
+    """Never over and deterministic; where something is left out, its mark opens all of it."""
+    documents = [Document(text, metadata={"title": title}) for text, title in texts]
+    shelf = stash.of("7") if stash else None
+    shrinker = Shrinker(COUNT, shelf, "relevant")
+    found = shrinker.sources(documents, query, tokens)
+    assert tokens_of(found.content) <= tokens
+    assert shrinker.sources(documents, query, tokens) == found
+    if found.handle:
+        assert shelf is not None
+        assert shelf.get(found.handle) == render(documents)
+    elif shelf is None:
+        assert found.content == trim(documents, query, tokens, count=tokens_of).text

@@ -14,6 +14,21 @@ _LOOKS_PYTHON = re.compile(
     re.MULTILINE,
 )
 _WORDS = ("def ", "class ", "import ")  # one of them is in whatever looks like Python
+# Where a function or a type opens with a brace, in languages that have them. Bounded, so that
+# hostile lines cost linear time.
+_LOOKS_BRACED = re.compile(
+    r"""^[ \t]{0,40}(?:
+      (?:[a-z]{1,12}[ ]){0,5}
+      (?:function|func|fn|fun|class|struct|interface|impl|enum|trait|object|namespace)\b[^\n;]{0,200}
+    | (?:[\w<>:*&\[\],]{1,60}\s){1,6}[\w:~*&]{1,60}[ ]?\([^\n;]{0,200}
+    | [^\n;]{0,200}(?:=>|(?<!["'\w])function\b[^\n;]{0,100})
+    )\s{0,80}\{[ \t]*$""",
+    re.MULTILINE | re.VERBOSE,
+)
+_CLOSES = re.compile(r"^[ \t]{0,80}\}[;,)]{0,3}[ \t]*$", re.MULTILINE)
+_ENDS = tuple("{}()[];,:=>")  # of a line of such a language
+_BEGINS = (" ", "\t", "//", "/*", "*", "#", "@", "import ", "package ", "use ", "using ")
+_MOSTLY = 0.8  # of the lines begin or end so, at least
 _SUFFIX = re.compile(
     r".*\.(?:pyi?|[mc]?js|[jt]sx?|c|h|cc|cpp|cxx|hpp|java|go|rs|rb|php|cs|kt|swift|scala|lua|r|pl)",
     re.IGNORECASE,
@@ -26,7 +41,7 @@ Span = tuple[int, int]
 
 
 class Code:
-    """Source code: Python by its syntax tree, other languages (by file name) by indentation.
+    """Source code: Python by its syntax tree, languages with braces and named ones by indentation.
 
     What is short is kept whole; of a long function or class the parts are units, and bring the
     lines that open it.
@@ -44,12 +59,23 @@ class Code:
             tree = _parsed(text)
             if tree is not None and tree.body:
                 return _Python(text).units(tree)
-        if not named:
+        if not named and not _is_braced(text):
             return None
         found: list[Unit] = []
         lines = [m.span() for m in _LINE.finditer(text) if m[0].strip()]
         _add_blocks(text, lines, -1, found, 0)
         return found
+
+
+def _is_braced(text: str) -> bool:
+    """Say whether a text is code of a language with braces: no page or log that quotes some."""
+    if "{" not in text or "}" not in text or "```" in text:
+        return False
+    if _LOOKS_BRACED.search(text) is None or _CLOSES.search(text) is None:
+        return False
+    lines = [line.rstrip() for line in text.splitlines() if not line.isspace() and line]
+    signs = sum(line.endswith(_ENDS) or line.startswith(_BEGINS) for line in lines)
+    return signs >= _MOSTLY * len(lines)
 
 
 def _parsed(text: str) -> ast.Module | None:

@@ -1,12 +1,13 @@
 """What a kind of text is: a rule that splits it into units."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shoestring.tools.trimming.units import Unit
 
 __all__ = ["Kind"]
 
 
+@runtime_checkable
 class Kind(Protocol):
     """Splits texts of one kind into units; a new kind is one class with these two members."""
 
