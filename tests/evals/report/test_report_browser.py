@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.evals.report.made import a_run
+from tests.evals.report.made import a_case, a_run
 
+from shoestring.evals import Suite, sweep
 from shoestring.evals.report import write_report
+from shoestring.evals.scorers import Contains
 
 if TYPE_CHECKING:
     from collections.abc import Callable
