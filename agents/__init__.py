@@ -9,7 +9,17 @@ from shoestring.agents.choosing import Choice, Policy, Session, Standing, short
 from shoestring.agents.features import Task
 from shoestring.agents.forecast import BadForecasts, Forecaster, Run
 from shoestring.agents.planner import Planner
-from shoestring.agents.policies import Affordable, Expected, Thresholds, Worth
+from shoestring.agents.policies import (
+    Affordable,
+    BadPolicy,
+    Estimate,
+    Expected,
+    Learned,
+    Logged,
+    Thresholds,
+    Worth,
+    learn_policy,
+)
 from shoestring.agents.route import Forecast, Means, Meter, Route
 from shoestring.agents.runs import current_ledger
 
@@ -27,12 +37,16 @@ _MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMidd
 __all__ = [
     "Affordable",
     "BadForecasts",
+    "BadPolicy",
     "BudgetMiddleware",
     "Choice",
     "ContextMiddleware",
+    "Estimate",
     "Expected",
     "Forecast",
     "Forecaster",
+    "Learned",
+    "Logged",
     "Means",
     "Meter",
     "MisplacedMiddleware",
@@ -47,6 +61,7 @@ __all__ = [
     "Thresholds",
     "Worth",
     "current_ledger",
+    "learn_policy",
     "short",
 ]
 

@@ -51,6 +51,7 @@ class Config:
     limit: int | None = None
     concurrency: int = 4
     timeout: float | None = None
+    energy: str = ""
 
 
 def run(
@@ -95,6 +96,9 @@ def run(
     ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Runs at once.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds a run may take.")] = None,
+    energy: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Estimate Wh and CO2e: FRA, USA, WOR.")
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out cases that cannot be used.")
     ] = False,
@@ -107,6 +111,7 @@ def run(
         "target": target, "model": model, "budgets": _list(budgets), "routes": _list(routes),
         "seeds": seeds, "scorers": _list(scorers), "cap": cap, "split": split, "limit": limit,
         "out": None if out is None else str(out), "concurrency": concurrency, "timeout": timeout,
+        "energy": energy,
     }  # fmt: skip
     config = _config(suite, {name: value for name, value in given.items() if value is not None})
     _run(config, skip_bad=skip_bad, dry_run=dry_run)
@@ -152,6 +157,7 @@ def compare(
 
 
 def _run(config: Config, *, skip_bad: bool, dry_run: bool) -> None:
+    from shoestring.evals.running.energy import Energy
     from shoestring.evals.running.folder import RunFolder
     from shoestring.evals.running.grid import label, parse_budget
     from shoestring.evals.running.sweep import forecast, grid_of, sweep
@@ -170,6 +176,7 @@ def _run(config: Config, *, skip_bad: bool, dry_run: bool) -> None:
             _target(config), suite, budgets=config.budgets, routes=config.routes,
             seeds=config.seeds, scorers=_scorers(config.scorers), folder=kept.path, cap=cap,
             concurrency=config.concurrency, timeout=config.timeout, on_progress=told,
+            energy=Energy(config.energy) if config.energy else None,
         )  # fmt: skip
     show_run(kept)
     if cap is not None:
@@ -195,7 +202,7 @@ def show_run(kept: RunFolder) -> None:
     console.print(
         Text("right: in %, with its 95 % interval; per right: tokens for one right answer", "dim")
     )
-    for line in _sums(found):
+    for line in [*_sums(found), *_energy(results)]:
         console.print(Text(line))
     wrong = [result for result in results if result.error and not result.stopped_by]
     for result in wrong[:_BAD_SHOWN]:
@@ -252,6 +259,16 @@ def _sums(found: Sequence[Curve]) -> Iterable[str]:
             if share is not None:
                 route = f"{curve.route}: " if curve.route else ""
                 yield f"{route}mean accuracy from {low:,.0f} to {high:,.0f} tokens {100 * share:.1f} %"
+
+
+def _energy(results: Sequence[Result]) -> Iterable[str]:
+    known = [(*result.wh, *result.gco2e) for result in results if result.wh and result.gco2e]
+    if known:
+        low, high, least, most = (sum(ends) for ends in zip(*known, strict=True))
+        yield (
+            f"energy, as ecologits estimates it, of {len(known):,} of {len(results):,} runs: "
+            f"{low:.3g} to {high:.3g} Wh, {least:.3g} to {most:.3g} gCO2e"
+        )
 
 
 def _show_forecast(found: Forecast, grid: Grid, suite: Suite) -> None:

@@ -4,6 +4,7 @@ from shoestring.evals.baseline import best_passages
 from shoestring.evals.cases import BrokenCases, Case, Passage, choose, read_cases
 from shoestring.evals.intervals import difference, interval, permutation
 from shoestring.evals.outcome import Outcome, Span
+from shoestring.evals.running.energy import Energy
 from shoestring.evals.running.folder import BrokenRun, RunFolder
 from shoestring.evals.running.result import Result
 from shoestring.evals.running.sweep import CapReached, asweep, sweep
@@ -20,6 +21,7 @@ __all__ = [
     "BrokenRun",
     "CapReached",
     "Case",
+    "Energy",
     "Outcome",
     "Passage",
     "Result",

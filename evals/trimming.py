@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.documents import Document
 
 from shoestring.evals.baseline import best_passages
+from shoestring.evals.documents import documents_of
 from shoestring.evals.intervals import interval
 from shoestring.evals.reading import Reader
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall
@@ -124,7 +125,7 @@ def measure(
     """
     count = counter(_VOCABULARY).count
     usable = [case for case in cases if case.passages and case.asked.strip()]
-    wholes = [count(render(_documents(case))) for case in usable]
+    wholes = [count(render(documents_of(case))) for case in usable]
     for room in rooms:
         limits = [room.tokens(whole) for whole in wholes]
         best = [_oracles(case, limit, count) for case, limit in zip(usable, limits, strict=True)]
@@ -144,14 +145,6 @@ class _Figures:
     seconds: float
 
 
-def _documents(case: Case) -> list[Document]:
-    # Neutral names: an id might tell which passage is marked.
-    return [
-        Document(passage.text, metadata={"source": f"passage {place}", "title": passage.title})
-        for place, passage in enumerate(case.passages)
-    ]
-
-
 def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float | None]:
     return answer_oracle(case, limit, count), gold_oracle(case, limit, encoding(_VOCABULARY))
 
@@ -159,7 +152,7 @@ def _oracles(case: Case, limit: int, count: Count) -> tuple[float | None, float 
 def _figures(case: Case, limit: int, method: Method, count: Count) -> _Figures:
     # Made for each run: cases share passages, and a thousand documents for each case of a set
     # would take gigabytes. It also keeps methods from seeing what another did to them.
-    documents = _documents(case)
+    documents = documents_of(case)
     began = perf_counter()
     kept = method(documents, case.asked, limit, count)
     seconds = perf_counter() - began

@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
-from langchain_core.documents import Document
 
 from shoestring.budget.extras import require
+from shoestring.evals.documents import documents_of
 from shoestring.evals.scores import answer_recall, gold_recall, plain
 from shoestring.models.counting.counting import counter
 from shoestring.models.counting.vocabularies import encoding
@@ -121,19 +121,11 @@ class _Example:
     evidence: NDArray[np.bool_]
 
 
-def _documents(case: Case) -> list[Document]:
-    # Neutral names: an id might tell which passage is marked.
-    return [
-        Document(passage.text, metadata={"source": f"passage {place}", "title": passage.title})
-        for place, passage in enumerate(case.passages)
-    ]
-
-
 def _example(case: Case, tiers: Sequence[Tier]) -> _Example | None:
     """Describe the best units of a case; None if none of them is evidence."""
     if not case.passages or not case.asked.strip():
         return None
-    pieces = Pieces(_documents(case))
+    pieces = Pieces(documents_of(case))
     found = look(pieces.texts, case.asked, 4.0 * max(_ROOMS), tiers=tiers)
     chosen = np.sort(np.argsort(-found.shares, kind="stable")[:MOST])
     chosen = chosen[[pieces.may_stand(unit) for unit in chosen.tolist()]]
@@ -185,7 +177,7 @@ def _fit(examples: Sequence[_Example]) -> Ranker:
 def _recall(case: Case, tiers: Sequence[Tier], ranker: Ranker | None) -> float:
     """Mean recall over the rooms: of the answer, or of the gold tokens where it has no answer."""
     count = counter(_VOCABULARY).count
-    documents = _documents(case)
+    documents = documents_of(case)
     total = 0.0
     for room in _ROOMS:
         kept = trim(

@@ -4,12 +4,13 @@ from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
 from shoestring.graphs.planning import Plan, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
-from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
 
 __all__ = [
     "Answer",
     "BudgetContext",
     "BudgetState",
+    "ChainOfDraft",
     "ChainOfThought",
     "Direct",
     "Plan",

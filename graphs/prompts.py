@@ -71,3 +71,15 @@ def think_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMe
     del thoughts  # the first to think
     ask = f"Using only the sources above, think step by step about this question: {question}"
     return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+
+
+def draft_prompt(
+    question: str, context: str, thoughts: str = "", *, words: int
+) -> list[BaseMessage]:
+    """Return the messages of a call that notes its steps in at most `words` words each."""
+    del thoughts  # the first to think
+    ask = (
+        "Using only the sources above, think step by step about this question, but keep only a minimum "
+        f"draft of each step, {words} words at most: {question}"
+    )
+    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]

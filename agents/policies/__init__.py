@@ -2,7 +2,19 @@
 
 from shoestring.agents.policies.affordable import Affordable
 from shoestring.agents.policies.expected import Expected
+from shoestring.agents.policies.learned import BadPolicy, Estimate, Learned
+from shoestring.agents.policies.learning import Logged, learn_policy
 from shoestring.agents.policies.thresholds import Thresholds
 from shoestring.agents.policies.worth import Worth
 
-__all__ = ["Affordable", "Expected", "Thresholds", "Worth"]
+__all__ = [
+    "Affordable",
+    "BadPolicy",
+    "Estimate",
+    "Expected",
+    "Learned",
+    "Logged",
+    "Thresholds",
+    "Worth",
+    "learn_policy",
+]

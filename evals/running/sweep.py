@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shoestring.budget import Receipt
+    from shoestring.evals.running.energy import Energy
     from shoestring.evals.running.target import Target
     from shoestring.evals.scorers import Scorer
     from shoestring.evals.suite import Suite
@@ -62,6 +63,7 @@ def sweep(
     cap: Budget | None = None,
     concurrency: int = 4,
     timeout: float | None = None,
+    energy: Energy | None = None,
     on_progress: Callable[[Forecast], None] | None = None,
 ) -> RunFolder:
     """Measure a target on every case of a suite, under every budget.
@@ -87,6 +89,7 @@ def sweep(
         concurrency: Runs at once.
         timeout: Seconds a run may take; None for no limit. A blocking target that is given up goes on
             in its thread, where its ledger refuses it any more money.
+        energy: Estimates watt-hours and emissions of each run; None to leave them out.
         on_progress: Told after each run.
 
     Returns:
@@ -102,7 +105,8 @@ def sweep(
     return asyncio.run(
         asweep(
             target, suite, budgets=budgets, scorers=scorers, folder=folder, routes=routes,
-            seeds=seeds, cap=cap, concurrency=concurrency, timeout=timeout, on_progress=on_progress,
+            seeds=seeds, cap=cap, concurrency=concurrency, timeout=timeout, energy=energy,
+            on_progress=on_progress,
         )
     )  # fmt: skip
 
@@ -119,6 +123,7 @@ async def asweep(
     cap: Budget | None = None,
     concurrency: int = 4,
     timeout: float | None = None,  # noqa: ASYNC109 - of each run, not of this call
+    energy: Energy | None = None,
     on_progress: Callable[[Forecast], None] | None = None,
 ) -> RunFolder:
     """Do what `sweep` does on a running event loop."""
@@ -144,6 +149,7 @@ async def asweep(
                 kept=kept,
                 account=account,
                 timeout=timeout,
+                energy=energy,
                 tally=tally,
                 on_progress=on_progress,
             )
@@ -259,6 +265,7 @@ class _Run:
         kept: RunFolder,
         account: Ledger | None,
         timeout: float | None,
+        energy: Energy | None,
         tally: Tally,
         on_progress: Callable[[Forecast], None] | None,
     ) -> None:
@@ -268,6 +275,7 @@ class _Run:
         self.kept = kept
         self.account = account
         self.timeout = timeout
+        self.energy = energy
         self.tally = tally
         self.on_progress = on_progress
         self.ended = asyncio.Event()
@@ -361,6 +369,8 @@ class _Run:
             trace = trace or failed
         receipt = ledger.receipt
         result = _result(cell, outcome, receipt, error, seconds)
+        if self.energy is not None and (used := self.energy.of(receipt.lines)) is not None:
+            result = replace(result, wh=used.wh, gco2e=used.gco2e)
         return replace(result, scores=scores), _trace(outcome, receipt, trace)
 
     def scores(self, cell: Cell, outcome: Outcome) -> tuple[dict[str, float], str]:

@@ -1,7 +1,8 @@
 """The routes that stand, cheapest first, one file each."""
 
+from shoestring.graphs.strategies.chain_of_draft import ChainOfDraft
 from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
 from shoestring.graphs.strategies.direct import Direct
 from shoestring.graphs.strategies.quote import Quote
 
-__all__ = ["ChainOfThought", "Direct", "Quote"]
+__all__ = ["ChainOfDraft", "ChainOfThought", "Direct", "Quote"]

@@ -56,6 +56,23 @@ def test_an_app_is_run_and_shown(here: Path) -> None:
     assert len((here / "sums.run" / "results.jsonl").read_text().splitlines()) == 8
 
 
+def test_energy_is_told_where_it_is_asked_for(here: Path) -> None:
+    """The sum over the runs as a range, for a model that ecologits knows."""
+    named = APP.replace(
+        "reserve(Amount(40, 0, 0, 1)", "reserve(Amount(40, 0, 0, 1), what='gpt-4.1-mini'"
+    )
+    (here / "priced_app.py").write_text(named)  # a name that no other test has imported
+    target = ["--target", "priced_app:sums", "--budgets", "100"]
+    told = "energy, as ecologits estimates it, of 4 of 4 runs: "
+    shown = RUN.invoke(app, ["eval", "run", "sums.jsonl", *target, "--energy", "FRA"])
+    assert shown.exit_code == 0, shown.output
+    low, high = shown.output.partition(told)[2].partition(" Wh")[0].split(" to ")
+    assert 0 < float(low) < float(high) < 1
+    refused = RUN.invoke(app, ["eval", "run", "sums.jsonl", *target, "--energy", "Oz"])
+    assert refused.exit_code == 2
+    assert "no electricity mix is known for 'Oz'" in refused.output
+
+
 def test_a_dry_run_says_what_it_would_cost(here: Path) -> None:
     """Before the first call the budgets say the most; nothing is written."""
     shown = RUN.invoke(
