@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
+    from shoestring.agents import Planner
     from shoestring.budget import Budget, Ledger
     from shoestring.graphs import Answer
     from shoestring.tools import Index, Skipped
@@ -55,6 +56,13 @@ def ask(
     model: Annotated[
         str, typer.Option(help="quote (no model), local, local:FILE.gguf, or PROVIDER:NAME.")
     ] = "local",
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A route to choose among; may be given several times.",
+            show_default="quote, direct, chain_of_thought",
+        ),
+    ] = None,
     index: Annotated[
         Path | None,
         typer.Option(help="Folder of the index.", show_default="one a set of paths, in the cache"),
@@ -68,9 +76,10 @@ def ask(
     asked = question_of(question)
     budget = budget_of(tokens, usd, calls, seconds)
     check(html)
+    planner = _planner(route or [], model)
     chat = model_of(model)
     with index_of(paths, index, by_words=chat is None) as searchable:
-        answer, ledger = _answer(asked, chat, searchable, budget)
+        answer, ledger = _answer(asked, chat, searchable, budget, planner)
     if html is not None:
         from shoestring.evals.report import answer_page
         from shoestring.evals.report.page import save
@@ -103,6 +112,21 @@ def budget_of(
     if all(cap is None for cap in (tokens, usd, calls, seconds)):
         tokens = DEFAULT_TOKENS
     return Budget(tokens=tokens, usd=usd, calls=calls, seconds=seconds)
+
+
+def _planner(names: list[str], model: str) -> Planner | None:
+    """Return the planner of `--route`; None where it is not given."""
+    if not names:
+        return None
+    from shoestring.graphs import planner_of
+
+    try:
+        planner = planner_of(names)
+    except ValueError as error:
+        raise BadInput(f"--route: {error}") from None
+    if model == "quote" and all(one.needs_model for one in planner.routes):
+        raise BadInput(f"--route {names[0]} needs a model: give --model, or --route quote")
+    return planner
 
 
 def model_of(spec: str) -> BaseChatModel | None:
@@ -175,7 +199,11 @@ def _tell(skipped: list[Skipped], *, small: bool) -> None:
 
 
 def _answer(
-    question: str, model: BaseChatModel | None, index: Index, budget: Budget
+    question: str,
+    model: BaseChatModel | None,
+    index: Index,
+    budget: Budget,
+    planner: Planner | None,
 ) -> tuple[Answer, Ledger]:
     from shoestring.budget import MemoryStore
     from shoestring.graphs import build_assistant
@@ -183,7 +211,9 @@ def _answer(
     from shoestring.tools import IndexRetriever
 
     ledgers = MemoryStore()
-    assistant = build_assistant(model, IndexRetriever(index=index), budget=budget, ledgers=ledgers)
+    assistant = build_assistant(
+        model, IndexRetriever(index=index), budget=budget, planner=planner, ledgers=ledgers
+    )
     with waiting("Thinking"):
         # With what it read: the page of `--html` shows it.
         keys = [*Answer.__annotations__, "documents", "trims"]

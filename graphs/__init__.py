@@ -2,7 +2,7 @@
 
 from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
-from shoestring.graphs.planning import Plan, preview, standard_planner
+from shoestring.graphs.planning import Plan, planner_of, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
 from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
 
@@ -19,6 +19,7 @@ __all__ = [
     "build_assistant",
     "check",
     "merge_spend",
+    "planner_of",
     "preview",
     "standard_planner",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shoestring.agents import Meter, Planner, Standing, Task
 from shoestring.agents.bands import share_left
 from shoestring.budget import Budget, Ledger
-from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
 from shoestring.models import counter_for, is_guarded, known_price, price_of
 from shoestring.models.providers import provider_of
 
@@ -40,6 +40,22 @@ class Plan:
 def standard_planner() -> Planner:
     """Return the planner of an assistant that is given none."""
     return Planner((Quote(), Direct(), ChainOfThought()))
+
+
+def planner_of(names: Sequence[str]) -> Planner:
+    """Return a planner that chooses among the routes of these names, each on its default knobs.
+
+    Raises:
+        ValueError: If a name is no route's, stands twice, or there is none.
+
+    >>> [route.name for route in planner_of(["chain_of_draft", "quote"]).routes]
+    ['chain_of_draft', 'quote']
+    """
+    routes = {route.name: route for route in (Quote(), Direct(), ChainOfDraft(), ChainOfThought())}
+    for name in names:
+        if name not in routes:
+            raise ValueError(f"no route is called {name!r:.40}: there are {', '.join(routes)}")
+    return Planner([routes[name] for name in names])
 
 
 def preview(

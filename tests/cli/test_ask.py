@@ -15,6 +15,8 @@ from shoestring.cli import ask as asking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.conftest import CountingServer
+
 ROOT = Path(__file__).parents[2]
 CAPS = {"tokens", "usd", "calls", "seconds"}
 QUESTION = "When does the grey heron hunt?"
@@ -48,6 +50,55 @@ def test_json_is_one_object_with_everything(run: Callable[..., Any], birds: Path
         assert set(line["reserved"]) == set(line["spent"]) >= {"tokens", "usd", "calls"}
         assert line["basis"] in {"measured", "estimated", "presumed"}
     assert [line["node"] for line in found["receipt"]] == ["plan", "trim", "check"]
+
+
+@pytest.mark.usefixtures("lexical")
+def test_only_routes_asked_for_are_taken(
+    run: Callable[..., Any],
+    birds: Path,
+    server: CountingServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """--route takes the route named where the planner by itself would take another."""
+    del birds
+
+    def says(_body: dict[str, Any]) -> str:
+        return "The grey heron hunts at dusk [1]."
+
+    def model(_spec: str) -> Any:
+        return server.model()
+
+    server.says = says
+    monkeypatch.setattr(asking, "model_of", model)
+    asked = ["ask", QUESTION, "birds", "--json", "--tokens", "6000"]
+    for options, route in (
+        ([], "chain_of_thought"),
+        (["--route", "chain_of_draft", "--route", "quote"], "chain_of_draft"),
+        (["--route", "direct"], "direct"),
+    ):
+        ran = run(*asked, *options)
+        assert ran.exit_code == 0, ran.stderr
+        found = json.loads(ran.stdout)
+        assert (found["route"], found["kind"]) == (route, "generated")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--route", "shortcut"], "no route is called 'shortcut': there are quote, direct"),
+        (["--route", "quote", "--route", "quote"], "each with a name of its own"),
+        (["--route", "direct", "--model", "quote"], "--route direct needs a model"),
+    ],
+)
+def test_routes_that_cannot_be_taken(
+    run: Callable[..., Any], birds: Path, options: list[str], told: str
+) -> None:
+    """An unknown route, one named twice, or one without its model ends in one line."""
+    del birds
+    ran = run("ask", QUESTION, "birds", *options)
+    assert ran.exit_code == 2
+    assert told in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("lexical")
