@@ -67,7 +67,7 @@ def draw(summary: Summary, files: Sequence[Path]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings: dict[str, Any] = {
+    settings: Any = {  # matplotlib types its keys one by one
         "svg.hashsalt": "shoestring",  # the same figures are the same bytes
         "svg.fonttype": "none",
         "font.size": 10,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shoestring.budget import Amount
 from shoestring.evals import Case, Outcome, Passage, RunFolder, Span, Suite, Task, sweep
 from shoestring.evals.looks import looked
-from shoestring.evals.scorers import Contains, EvidenceRecall
+from shoestring.evals.scorers import Contains, EvidenceRecall, Scorer
 from shoestring.tools import trim
 
 if TYPE_CHECKING:
@@ -65,10 +65,15 @@ def a_run(
 ) -> RunFolder:
     """Run it under two budgets."""
     made = tuple(a_case(n, poison[n % len(poison)] if poison else "") for n in range(cases))
-    scorers = [Contains(), EvidenceRecall()]
+    scorers: Sequence[Scorer] = (Contains(), EvidenceRecall())
     suite = Suite(name, made)
     # In a thread: Playwright keeps a loop running in that of the tests.
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(
             sweep, target, suite, budgets=[60, 400], scorers=scorers, folder=folder, seeds=seeds
         ).result()
+
+
+def silent(task: Task) -> str:
+    """A target that does not tell what it read."""
+    return "amber" if task.documents else "beige"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from inline_snapshot import snapshot
-from tests.evals.report.made import a_case, a_run
+from tests.evals.report.made import a_case, a_run, silent
 
 from shoestring.evals import BrokenRun, Case, Passage, RunFolder, Suite, sweep
 from shoestring.evals.report import packing, write_report
@@ -92,7 +92,7 @@ def test_contexts_are_packed_once(tmp_path: Path) -> None:
     passage = Passage("p", "Log", "The lamp shines in amber light. " * 50)
     cases = tuple(Case(f"c{n}", f"Which light? {n}", (passage,), ("amber",)) for n in range(6))
     run = sweep(
-        lambda task: "amber", Suite("one", cases), budgets=[10, 20], scorers=[Contains()],
+        silent, Suite("one", cases), budgets=[10, 20], scorers=[Contains()],
         folder=tmp_path / "run",
     )  # fmt: skip
     files = write_report(run, tmp_path / "report.html")

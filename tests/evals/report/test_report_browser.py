@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.evals.report.made import a_case, a_run
+from tests.evals.report.made import a_case, a_run, silent
 
 from shoestring.evals import Suite, sweep
 from shoestring.evals.report import write_report
@@ -150,7 +150,7 @@ def test_a_target_that_does_not_tell_what_it_read(opened: Open, tmp_path: Path) 
     suite = Suite("lamps", (a_case(1),))
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(
-            sweep, lambda task: "beige", suite, budgets=[50], scorers=[Contains()],
+            sweep, silent, suite, budgets=[50], scorers=[Contains()],
             folder=tmp_path / "run",
         ).result()  # fmt: skip
     page_file, *_ = write_report(run, tmp_path / "report.html")
