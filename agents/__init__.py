@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shoestring.agents.allowance import Allowance
 from shoestring.agents.choosing import Choice, Policy, Session, Standing, short
 from shoestring.agents.features import Task
 from shoestring.agents.forecast import BadForecasts, Forecaster, Run
 from shoestring.agents.planner import Planner
 from shoestring.agents.policies import (
     Affordable,
+    Asked,
     BadPolicy,
     Estimate,
     Expected,
@@ -36,6 +38,8 @@ _MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMidd
 
 __all__ = [
     "Affordable",
+    "Allowance",
+    "Asked",
     "BadForecasts",
     "BadPolicy",
     "BudgetMiddleware",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from shoestring.agents.route import Forecast
-    from shoestring.budget import Dimension, Purpose
+    from shoestring.budget import Dimension, Ledger, Purpose
 
 FREE = Amount()
 
@@ -59,6 +59,8 @@ class Standing:
         share: The smallest share of a cap that is left, in [0, 1].
         task: The question, and what is known about it.
         session: The questions that share the budget; None where this one stands alone.
+        ledger: The account of the question, for a policy that spends; None where nothing may be spent.
+        token_price: Nanodollars a token of the question's model costs at the dearest.
     """
 
     affordable: Caps
@@ -67,6 +69,8 @@ class Standing:
     share: float = 1.0
     task: Task = field(default_factory=lambda: Task(""))
     session: Session | None = None
+    ledger: Ledger | None = None
+    token_price: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ from shoestring.graphs.account import (
     working,
 )
 from shoestring.graphs.check import check
-from shoestring.graphs.planning import meter_of, scores_of, standard_planner, standing_of
+from shoestring.graphs.planning import (
+    meter_of,
+    need_of,
+    scores_of,
+    standard_planner,
+    standing_of,
+)
 from shoestring.graphs.reasoning import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
 from shoestring.tools import EmbeddingTier, Index, IndexRetriever
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.types import Checkpointer
 
+    from shoestring.agents import Allowance
     from shoestring.budget import Ledger
     from shoestring.models import Price
     from shoestring.tools import Tier
@@ -49,6 +56,7 @@ def build_assistant(
     *,
     budget: Budget,
     thread_budget: Budget | None = None,
+    allowance: Allowance | None = None,
     price: Price | None = None,
     embeddings: Embeddings | None = None,
     tiers: Sequence[Tier] | None = None,
@@ -64,6 +72,7 @@ def build_assistant(
         documents: What to answer from: a retriever, or documents to split and index now, in memory.
         budget: Caps of one question.
         thread_budget: Caps of all questions of one LangGraph thread together; None for none.
+        allowance: How the thread's budget is split over its questions; None lets each take what it can.
         price: What the model costs; None to look it up.
         embeddings: Lets the index compare meanings; None compares words alone.
         tiers: What trimming looks at beside words, cheapest first; None for the embeddings, if any.
@@ -77,15 +86,19 @@ def build_assistant(
         BudgetContext(ledger=…)` makes another account pay beside the assistant's own.
 
     Raises:
-        ValueError: From `invoke`, if the question is empty.
+        ValueError: If there is an allowance and no thread budget; from `invoke`, if the question is
+            empty.
         TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
     if tiers is None:
         tiers = () if embeddings is None else (EmbeddingTier(embeddings),)
+    if allowance is not None and thread_budget is None:
+        raise ValueError("an allowance splits the budget of a thread: give thread_budget= too")
     assistant = _Assistant(
         budget=budget,
         thread_budget=thread_budget,
+        allowance=allowance,
         planner=planner or standard_planner(),
         private=ledgers is None,
         means=Means(
@@ -115,6 +128,7 @@ class _Assistant:
         *,
         budget: Budget,
         thread_budget: Budget | None,
+        allowance: Allowance | None,
         planner: Planner,
         private: bool,
         means: Means,
@@ -122,6 +136,7 @@ class _Assistant:
     ) -> None:
         self.budget = budget
         self.thread_budget = thread_budget
+        self.allowance = allowance
         self.planner = planner
         self.private = private
         self.means = means
@@ -164,9 +179,17 @@ class _Assistant:
         store, parent, thread = self.means.ledgers, payer(runtime.context), None
         if self.thread_budget is not None:
             parent = thread = open_thread(self.thread_budget, runtime, store)
-        ledger = open_question(self.budget, runtime, store, parent=parent, turn=turn)
+        budget, needed = self.budget, state.get("needed", (0, 0))
+        if self.allowance is not None and thread is not None:
+            need = need_of(state["question"], self.planner, self.means.meter)
+            usual = needed[1] / needed[0] if needed[0] else need
+            relative = need / usual if need and usual else 1.0
+            budget = self.allowance.budget(budget, thread, turn - 1, relative)
+            needed = (needed[0] + 1, needed[1] + need)
+        ledger = open_question(budget, runtime, store, parent=parent, turn=turn)
         return {
             "turn": turn,
+            "needed": needed,
             "ledger_id": ledger.id,
             "thread_ledger_id": thread.id if thread is not None else None,
             "spend": mirror(ledger),
@@ -212,7 +235,10 @@ class _Assistant:
         ledger = find(state, runtime, self.means.ledgers).at(node="plan")
         earlier = state["draft"]["text"]
         task = Task(state["question"], scores_of(state["documents"]), earlier)
-        standing = standing_of(ledger, self.means.meter, task, state["tried"])
+        session = None
+        if self.allowance is not None and ledger.parent is not None:
+            session = self.allowance.session(ledger.parent, state["turn"] - 1)
+        standing = standing_of(ledger, self.means.meter, task, state["tried"], session)
         choice = self.planner.choose(self.means.meter, standing)
         ledger.at(route=choice.route or "").note("plan", str(choice))
         own = open_route(ledger, choice.route, choice.set_aside) if choice.route else None

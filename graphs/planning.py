@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
 
-    from shoestring.agents import Choice, Forecast
+    from shoestring.agents import Choice, Forecast, Session
     from shoestring.models import Price
 
 
@@ -84,15 +84,24 @@ def preview(
     planner = planner or standard_planner()
     meter = meter_of(model, price, budget)
     task = Task(question, scores_of(documents))
-    standing = standing_of(Ledger(budget), meter, task)
+    standing = standing_of(Ledger(budget), meter, task, pays=False)
     forecasts = planner.forecasts(task, meter)
     return Plan(task, forecasts, planner.policy.choose(forecasts, standing))
 
 
 def standing_of(
-    ledger: Ledger, meter: Meter | None, task: Task, tried: Collection[str] = ()
+    ledger: Ledger,
+    meter: Meter | None,
+    task: Task,
+    tried: Collection[str] = (),
+    session: Session | None = None,
+    *,
+    pays: bool = True,
 ) -> Standing:
-    """Return what the planner is told about a question's ledger and its task."""
+    """Return what the planner is told about a question's ledger, its task and its session.
+
+    Where it `pays`, the policy may spend on its choice.
+    """
     price = meter.token_price if meter is not None else 0
     return Standing(
         affordable=ledger.affordable(token_price=price),
@@ -100,7 +109,17 @@ def standing_of(
         tried=tried,
         share=share_left(ledger),
         task=task,
+        session=session,
+        ledger=ledger if pays else None,
+        token_price=price,
     )
+
+
+def need_of(question: str, planner: Planner, meter: Meter | None) -> int:
+    """Return what a question is forecast to cost, in tokens: the mean of the routes that cost any."""
+    likely = [f.likely.tokens for f in planner.forecasts(Task(question), meter).values()]
+    paid = [tokens for tokens in likely if tokens]
+    return sum(paid) // len(paid) if paid else 0
 
 
 def scores_of(documents: Sequence[Document]) -> tuple[float, ...]:

@@ -135,7 +135,8 @@ class BudgetState(TypedDict, total=False):
 
     The ledger decides; `spend` mirrors it. The live ledger is never here: `ledger_id` names it, and
     `route_ledger_id` what is set aside for the route under way. That began after `began` active seconds,
-    when the draft was `earlier`.
+    when the draft was `earlier`. `needed` counts the thread's questions and adds up what they were
+    forecast to cost, in tokens.
     `trims` holds all trims of the question in order, so that what was withheld can be audited:
     `invoke(…, output_keys=["answer", "documents", "trims"])` hands them over.
     """
@@ -143,6 +144,7 @@ class BudgetState(TypedDict, total=False):
     question: str
     messages: Annotated[list[AnyMessage], add_messages]
     turn: int
+    needed: tuple[int, int]
     ledger_id: str
     thread_ledger_id: str | None
     spend: Annotated[Spend, merge_spend]

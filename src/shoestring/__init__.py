@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shoestring.agents import (
         Affordable,
+        Allowance,
+        Asked,
         BudgetMiddleware,
         ContextMiddleware,
         Expected,
@@ -86,7 +88,9 @@ __version__ = "0.1.0"
 # PEP 562: a name is imported when it is first asked for, so that `import shoestring` stays light.
 _HOME = {
     "Affordable": "agents",
+    "Allowance": "agents",
     "Amount": "budget",
+    "Asked": "agents",
     "Budget": "budget",
     "BudgetBusy": "budget",
     "BudgetContext": "graphs",
@@ -153,7 +157,9 @@ _HOME = {
 
 __all__ = [
     "Affordable",
+    "Allowance",
     "Amount",
+    "Asked",
     "Budget",
     "BudgetBusy",
     "BudgetContext",

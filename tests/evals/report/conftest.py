@@ -40,10 +40,9 @@ class Opened:
         return (found[0], found[1])
 
 
-# Not for the whole session: while it is open its event loop runs in this thread, and no other can.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once a module."""
+    """Start Chromium once a module: while Playwright is there, no other loop runs in this thread."""
     if CHROMIUM is None:
         told = "chromium is not installed (Debian: apt-get install chromium)"
         if os.environ.get("SHOESTRING_REQUIRE_CHROMIUM"):
