@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from shoestring.cli.errors import BadInput
-from shoestring.cli.page import check, save
+from shoestring.cli.page import check
 from shoestring.cli.progress import counting, waiting
 from shoestring.cli.render import show_answer
 from shoestring.cli.skipped import tell_skipped
@@ -82,6 +82,7 @@ def ask(
         answer, ledger = _answer(asked, chat, searchable, budget, planner)
     if html is not None:
         from shoestring.evals.report import answer_page
+        from shoestring.evals.report.page import save
 
         save(html, answer_page(answer, ledger))
     if as_json:

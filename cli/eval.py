@@ -12,6 +12,7 @@ import typer
 
 from shoestring.cli.errors import BadInput
 from shoestring.cli.progress import counting
+from shoestring.cli.reports import report
 from shoestring.cli.runs import compare, run
 from shoestring.cli.text import printable
 from shoestring.cli.trim import Fill  # noqa: TC001 - as above
@@ -41,6 +42,7 @@ def measurements() -> None:
 
 eval_app.command("run")(run)
 eval_app.command("compare")(compare)
+eval_app.command("report")(report)
 
 
 @eval_app.command("trim")

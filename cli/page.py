@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check(file: Path | None) -> None:
+def check(file: Path | None, option: str = "--html") -> None:
     """Make sure that a page can be written there, before anything is spent on what it will show.
 
     Raises:
@@ -20,17 +20,7 @@ def check(file: Path | None) -> None:
     if file is None:
         return
     if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"--html: {file} cannot be written: no such folder, or a folder itself")
+        raise BadInput(f"{option}: {file} cannot be written: no such folder, or a folder itself")
     from shoestring.evals.report.page import ready
 
     ready()
-
-
-def save(file: Path, page: str) -> None:
-    """Write a page; a reader never sees half of it."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(page, encoding="utf-8", errors="replace", newline="")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shoestring.cli.errors import BadInput
-from shoestring.cli.page import check, save
+from shoestring.cli.page import check
 from shoestring.cli.text import write
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def trim(
     )
     if html is not None:
         from shoestring.evals.report import trim_page
+        from shoestring.evals.report.page import save
 
         save(html, trim_page([document], asked, kept))
     _write(kept, as_json=as_json)

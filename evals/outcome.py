@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
+
+if TYPE_CHECKING:
+    from shoestring.evals.looks import Look
 
 __all__ = ["Junk", "Outcome", "Span"]
 
@@ -37,6 +40,7 @@ class Outcome:
         cited: What it cites.
         shown: What it was shown, where it tells.
         stopped_by: The cap that ended its work; None for none.
+        looks: The trims of its context: what each kept and left out, and why.
 
     >>> Outcome.of({"messages": [("human", "7 + 1?"), ("ai", "8")]}).answer
     '8'
@@ -48,6 +52,7 @@ class Outcome:
     cited: tuple[Span, ...] = ()
     shown: tuple[Span, ...] = ()
     stopped_by: str | None = None
+    looks: tuple[Look, ...] = ()
 
     @classmethod
     def of(cls, returned: object) -> Outcome:

@@ -14,10 +14,11 @@ from shoestring.evals.report.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jinja2 import Environment
 
-__all__ = ["page", "ready"]
+__all__ = ["page", "ready", "save"]
 
 _ASSETS = files("shoestring.evals.report").joinpath("assets")
 _IN_SCRIPT = str.maketrans(
@@ -34,7 +35,14 @@ def ready() -> None:
     require("jinja2", "report")
 
 
-def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fields: Any) -> str:  # noqa: ANN401 - what the template shows
+def page(
+    template: str,
+    *,
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    later: Sequence[str] = (),
+    **fields: Any,  # noqa: ANN401 - what the template shows
+) -> str:
     """Return a page as HTML.
 
     Args:
@@ -42,6 +50,7 @@ def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fi
         scripts: Names of scripts to inline, in order; no other ever runs on the page, by its
             Content-Security-Policy.
         data: What the scripts draw, ready for JSON.
+        later: Texts of scripts that those bring in by themselves.
         fields: What the template shows; all of it is escaped.
 
     Raises:
@@ -55,11 +64,21 @@ def page(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **fi
             **fields,
             style=style,
             scripts=bodies,
-            policy=_policy(style, bodies),
+            policy=_policy(style, [*bodies, *later]),
             # A block of data is not a script; still, no text of it may end the block.
             data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT),
         )
     )
+
+
+def save(file: Path, text: str) -> None:
+    """Write a page; a reader never sees half of it."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace", newline="")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @cache
@@ -70,8 +89,9 @@ def _asset(name: str) -> str:
 
 def _policy(style: str, scripts: Sequence[str]) -> str:
     allowed = " ".join(f"'{_hash(script)}'" for script in scripts)
+    # An empty style, too: plotly adds its rules to one, each by the browser's own functions.
     return (
-        f"default-src 'none'; script-src {allowed}; style-src '{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src '{_hash(style)}' '{_hash('')}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

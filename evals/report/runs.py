@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from shoestring.evals.looks import Stretch, looked, looks_of
 from shoestring.evals.report.page import page
 from shoestring.evals.report.waterfall import waterfall
-from shoestring.evals.report.xray import Look, Span, looked, xray
+from shoestring.evals.report.xray import xray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,20 +75,8 @@ def answer_page(result: Mapping[str, Any], ledger: Ledger) -> str:
     Raises:
         MissingExtra: If Jinja2 is not installed.
     """
-    looks: list[Look] = []
-    first = 0
-    for number, trim in enumerate(result["trims"]):
-        first = number if trim["given"] == "documents" else first
-        looks.append(
-            looked(
-                f"{trim['route']}: {trim['node']}",
-                f"{trim['tokens']:,} of {trim['room']:,} tokens of room used",
-                trim["kept"],
-                trim["dropped"],
-                after=None if first == number else first,
-            )
-        )
-    cited = [Span(s["source"], s["start"], s["end"], "cited") for s in result["sources"]]
+    looks = looks_of(result["trims"])
+    cited = [Stretch(s["source"], s["start"], s["end"], "cited") for s in result["sources"]]
     lines = [{**line.as_dict(), "dropped": line.dropped} for line in ledger.receipt.lines]
     return page(
         "run.html",

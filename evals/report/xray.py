@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from shoestring.evals.looks import KEPT, Look, Reason, Stretch
 from shoestring.evals.report.text import shown, utf16
 from shoestring.tools.trimming.pieces import located
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_core.documents import Document
 
-__all__ = ["KEPT", "Look", "Span", "looked", "xray"]
+__all__ = ["xray"]
 
-KEPT = "kept"
 UNSEEN = "not given"
 """The reason where no trim has said anything: what was never handed to it."""
 
@@ -27,90 +26,25 @@ browser lays out that many in about a second."""
 _ENDS = 240  # characters that are shown of each end
 _PROSE = 0.85  # share of letters and blanks from which a text is prose
 
-Reason: TypeAlias = str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Characters `start` to `end` of a source, and why they were kept (`KEPT`) or left out."""
-
-    source: str
-    start: int
-    end: int
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One trim of a context.
-
-    Attributes:
-        name: What it was for.
-        note: Its figures in words.
-        spans: What was kept and left out.
-        rewritten: Texts that were sent in another form than they stand in the source.
-        after: The number of the look whose kept pieces this one looked at; None for the whole context.
-    """
-
-    name: str
-    note: str
-    spans: tuple[Span, ...]
-    rewritten: tuple[str, ...] = ()
-    after: int | None = None
-
-
-def looked(
-    name: str,
-    note: str,
-    kept: Sequence[Document],
-    dropped: Iterable[Mapping[str, Any]],
-    *,
-    after: int | None = None,
-) -> Look:
-    """Return a trim as a look.
-
-    Args:
-        name: What it was for.
-        note: Its figures in words.
-        kept: Pieces, as `Trimmed.documents`.
-        dropped: Stretches with `source`, `start`, `end` and `reason`, as `Trimmed.dropped`.
-        after: As of `Look`.
-    """
-    spans: list[Span] = []
-    rewritten: list[str] = []
-    for place, document in enumerate(kept):
-        piece = located(document, place)
-        source = str(piece.metadata["source"])
-        start, end = piece.metadata["start"], piece.metadata["end"]
-        if document.metadata.get("shortened"):
-            # The signature of a tool stands for the whole, which was not sent.
-            end = max(end, document.metadata.get("end", end))
-            spans.append(Span(source, start, end, "shortened"))
-            rewritten.append(document.page_content)
-            continue
-        held = document.metadata.get("spans")
-        if held or "more_like_this" in document.metadata:
-            end = document.metadata.get("end", end)
-            rewritten.append(document.page_content)
-        spans += [Span(source, s, e, KEPT) for s, e in held or [(start, end)]]
-    spans += [Span(str(d["source"]), d["start"], d["end"], str(d["reason"])) for d in dropped]
-    return Look(name, note, tuple(spans), tuple(rewritten), after)
-
 
 def xray(
     documents: Sequence[Document],
     looks: Sequence[Look],
-    evidence: Iterable[Span] = (),
+    evidence: Iterable[Stretch] = (),
     *,
     called: str = "evidence",
+    reasons: dict[Reason, int] | None = None,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Return what the page draws, as plain data.
 
     Args:
         documents: The whole context, in the order it was given.
         looks: The trims of it, in order.
-        evidence: Spans that hold the answer, or that the answer cites.
+        evidence: Stretchs that hold the answer, or that the answer cites.
         called: What a reader knows them as.
+        reasons: Numbers of reasons, to be shared by many X-rays; new ones are added.
+        whole: Show everything, however long.
 
     Returns:
         `documents` with `source`, `title`, `text` and `code` (whether it is better read in a fixed
@@ -119,24 +53,25 @@ def xray(
         `evidence`, and `gaps`: places with the number of characters that are not shown there.
         Places are counted in UTF-16, as browsers do.
     """
-    whole = [located(document, place) for place, document in enumerate(documents)]
-    places = _Places(whole)
+    placed = [located(document, place) for place, document in enumerate(documents)]
+    places = _Places(placed)
     labelled: list[list[list[tuple[int, Reason]]]] = []
     for look in looks:
-        fresh = [[(len(document.page_content), UNSEEN)] for document in whole]
+        fresh = [[(len(document.page_content), UNSEEN)] for document in placed]
         before = fresh if look.after is None else labelled[look.after]
         labelled.append(
             [
                 _over(document.page_content, base, places.of(place, look.spans))
-                for place, (document, base) in enumerate(zip(whole, before, strict=True))
+                for place, (document, base) in enumerate(zip(placed, before, strict=True))
             ]
         )
     marked = list(evidence)
-    much = sum(len(document.page_content) for document in whole) > _MUCH
-    reasons: dict[Reason, int] = {KEPT: 0}
+    much = not whole and sum(len(document.page_content) for document in placed) > _MUCH
+    reasons = {} if reasons is None else reasons
+    reasons.setdefault(KEPT, 0)
     drawn: list[dict[str, Any]] = []
     drawn_looks: list[list[list[int]]] = [[] for _ in looks]
-    for place, document in enumerate(whole):
+    for place, document in enumerate(placed):
         runs = [look[place] for look in labelled]
         held = _merged(places.of(place, marked))
         shape = _Shape(document.page_content, _common(runs, held) if much else [])
@@ -177,12 +112,12 @@ class _Places:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._documents = documents
-        self._known: tuple[Sequence[Span], dict[str, list[Span]]] = ((), {})
+        self._known: tuple[Sequence[Stretch], dict[str, list[Stretch]]] = ((), {})
 
-    def of(self, place: int, spans: Sequence[Span]) -> list[tuple[int, int, Reason]]:
+    def of(self, place: int, spans: Sequence[Stretch]) -> list[tuple[int, int, Reason]]:
         """Give the spans within a document, by their characters in it, as far as they stand there."""
         if self._known[0] is not spans:
-            by_source: dict[str, list[Span]] = {}
+            by_source: dict[str, list[Stretch]] = {}
             for span in sorted(spans, key=lambda span: span.start):
                 by_source.setdefault(span.source, []).append(span)
             self._known = (spans, by_source)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoestring.agents import Planner
 from shoestring.budget import Budget
-from shoestring.evals.outcome import Outcome
+from shoestring.evals.looks import looked, looks_of
+from shoestring.evals.outcome import Outcome, Span
 from shoestring.graphs import build_assistant
 from shoestring.graphs.prompts import answer_prompt, render_sources
+from shoestring.graphs.state import Answer
 from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
 from shoestring.models import message_counter
 from shoestring.tools.trimming.pack import longest_prefix
+from shoestring.tools.trimming.pieces import located
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
 
     from shoestring.agents import Route
@@ -62,13 +69,19 @@ class Assistant:
             budget=task.budget or _UNCAPPED,
             planner=Planner((known[task.route],) if task.route else self._routes),
         )
-        state: dict[str, Any] = await assistant.ainvoke({"question": task.question})
-        return state
+        # With what was withheld from the model, and why: the trace keeps it.
+        keys = [*Answer.__annotations__, "context", "trims"]
+        state: dict[str, Any] = await assistant.ainvoke(
+            {"question": task.question}, output_keys=keys
+        )
+        looks = looks_of(state["trims"])
+        return replace(Outcome.of(state), shown=_spans(state["context"]), looks=looks)
 
     async def _full(self, task: Task) -> Outcome:
         if self._model is None:
             raise ValueError(f"route {FULL!r} needs a model")
         text = render_sources(task.documents)
+        whole = len(text)
         window = (self._model.profile or {}).get("max_input_tokens")
         if window is not None:
             count = message_counter(self._model)
@@ -81,4 +94,18 @@ class Assistant:
                 text = text[: longest_prefix(len(text), 8 * room, fits)]
         model = task.guard(self._model)
         said = await model.ainvoke(answer_prompt(task.question, text), max_tokens=_OUTPUT)
-        return Outcome(said.text.strip(), kind="generated", route=FULL)
+        answer = said.text.strip()
+        if len(text) < whole:  # where the cut fell in the documents is not told
+            return Outcome(answer, kind="generated", route=FULL)
+        return Outcome(
+            answer,
+            kind="generated",
+            route=FULL,
+            shown=_spans(task.documents),
+            looks=(looked(FULL, "nothing was trimmed", task.documents, ()),),
+        )
+
+
+def _spans(documents: Sequence[Document]) -> tuple[Span, ...]:
+    pieces = [located(document, place).metadata for place, document in enumerate(documents)]
+    return tuple(Span(piece["source"], piece["start"], piece["end"]) for piece in pieces)

@@ -428,6 +428,7 @@ def _trace(outcome: Outcome, receipt: Receipt, trace: str) -> dict[str, Any]:
         "receipt": [{**line.as_dict(), "dropped": line.dropped} for line in receipt.lines],
         "cited": [(span.source, span.start, span.end) for span in outcome.cited],
         "shown": [(span.source, span.start, span.end) for span in outcome.shown],
+        "looks": [look.as_dict() for look in outcome.looks],
         "traceback": trace[-_LONGEST_TRACE:],
     }
 

@@ -150,3 +150,22 @@ def test_the_configuration_of_the_docs_is_one(here: Path) -> None:
     (here / "run.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
     shown = RUN.invoke(app, ["eval", "run", "run.toml", "--dry-run"])
     assert "cases.jsonl: no such file" in shown.output
+
+
+def test_a_report_is_written(here: Path) -> None:
+    """The page, its figures and its curve, and where they are; where none can be, nothing is done."""
+    command = ["eval", "run", "sums.jsonl", "--target", "its_app:sums", "--budgets", "20,100"]
+    assert RUN.invoke(app, command).exit_code == 0
+    shown = RUN.invoke(app, ["eval", "report", "sums.run", "--out", "report.html"])
+    assert shown.exit_code == 0, shown.output
+    names = [line.split()[0] for line in shown.output.splitlines()]
+    assert names == ["report.html", "report.md", "curve.svg", "curve.png"]
+    assert all((here / name).stat().st_size for name in names)
+    assert "100 tokens" in (here / "report.md").read_text(encoding="utf-8")
+    for run, out, told in (
+        ("sums.run", "missing/report.html", "--out: missing/report.html cannot be written"),
+        ("missing", "report.html", "'missing' holds no run"),
+    ):
+        shown = RUN.invoke(app, ["eval", "report", run, "--out", out])
+        assert shown.exit_code == 2
+        assert told in shown.output

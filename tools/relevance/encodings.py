@@ -274,9 +274,10 @@ def _opened(path: Path, limit: int) -> sqlite3.Connection:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
-    (found,) = db.execute("PRAGMA application_id").fetchone()
+    # The tables first: who sees them, sees the id that was written with them.
     with closing(db.execute("SELECT count(*) FROM sqlite_master")) as cursor:
         (tables,) = cursor.fetchone()
+    (found,) = db.execute("PRAGMA application_id").fetchone()
     if tables and found != _ID:
         raise sqlite3.DatabaseError("it is no cache of encodings")
     return bool(tables)

@@ -146,7 +146,7 @@ const drawDocument = (xrayed, look, place) => {
   const marked = xrayed.documents[place].evidence.length;
   const reasons = sizes.slice(1).map((size, index) => [size, xrayed.reasons[index + 1]]);
   const main = reasons.sort((a, b) => b[0] - a[0])[0];
-  const state = sizes[0] ? `kept ${percent(sizes[0], text.length)}` : main ? `left out: ${main[1]}` : "empty";
+  const state = look.unknown ? "" : sizes[0] ? `kept ${percent(sizes[0], text.length)}` : main ? `left out: ${main[1]}` : "empty";
   const summary = make(
     "summary",
     {},
@@ -181,13 +181,14 @@ const drawLook = (xrayed, look) => {
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const from = look.runs.filter((runs) => measured(xrayed, runs)[0]).length;
   const left = sizes.slice(1).map((size, index) => [size, xrayed.reasons[index + 1]]).filter(([size]) => size);
-  const told =
-    `Kept ${count(sizes[0])} of ${plural(total, "character")} (${percent(sizes[0], total)}), ` +
-    `from ${count(from)} of ${plural(xrayed.documents.length, "document")}.`;
+  const told = look.unknown
+    ? "What was read of this context is not told."
+    : `Kept ${count(sizes[0])} of ${plural(total, "character")} (${percent(sizes[0], total)}), ` +
+      `from ${count(from)} of ${plural(xrayed.documents.length, "document")}.`;
   const list = left.map(([size, reason]) => make("li", {}, make("span", { class: "why" }, reason), ` ${count(size)}`));
   const parts = [
     make("p", { class: "told", "aria-live": "polite" }, told, look.note ? make("span", { class: "quiet" }, ` ${look.note}.`) : ""),
-    drawStrip(xrayed, look, told),
+    look.unknown ? "" : drawStrip(xrayed, look, told),
   ];
   if (list.length) parts.push(make("ul", { class: "reasons", "aria-label": "Characters left out, by reason" }, ...list));
   parts.push(make("ol", { class: "documents" }, ...xrayed.documents.map((_, place) => drawDocument(xrayed, look, place))));
@@ -221,18 +222,23 @@ const stepper = (label, body, selector) => {
 const drawXray = (xrayed) => {
   const body = make("div", { class: "look" });
   const box = make("div", { class: "xray", "data-show": "all" });
-  const draw = (number) => body.replaceChildren(...drawLook(xrayed, xrayed.looks[number]));
+  // Where nobody tells what was read, the context stands by itself.
+  const untold = { unknown: true, rewritten: [], runs: xrayed.documents.map((one) => [one.text.length, 0]) };
+  const looks = xrayed.looks.length ? xrayed.looks : [untold];
+  const draw = (number) => body.replaceChildren(...drawLook(xrayed, looks[number]));
   const controls = make("div", { class: "controls" });
-  const last = xrayed.looks.length - 1;
-  if (last < 0) return make("p", { class: "quiet" }, "Nothing of it was trimmed: no step got that far.");
+  const last = looks.length - 1;
   if (last > 0) {
     controls.append(
-      choose("After", xrayed.looks.map((look, number) => [String(number), look.name]), String(last), (number) => draw(Number(number))),
+      choose("After", looks.map((look, number) => [String(number), look.name]), String(last), (number) => draw(Number(number))),
     );
   }
   const shows = [["all", "everything"], ["kept", "what was kept"], ["gone", "what was left out"]];
-  controls.append(choose("Show", shows, "all", (value) => { box.dataset.show = value; }));
-  const steps = make("div", { class: "steps" }, stepper("Next kept piece", body, "span.kept"));
+  const steps = make("div", { class: "steps" });
+  if (looks[last] !== untold) {
+    controls.append(choose("Show", shows, "all", (value) => { box.dataset.show = value; }));
+    steps.append(stepper("Next kept piece", body, "span.kept"));
+  }
   if (xrayed.documents.some((one) => one.evidence.length)) steps.append(stepper(`Next ${xrayed.called} piece`, body, "mark"));
   controls.append(steps);
   box.append(controls, body);

@@ -40,9 +40,9 @@ class Opened:
         return (found[0], found[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium once a module: while Playwright is there, no other loop runs in this thread."""
     if CHROMIUM is None:
         told = "chromium is not installed (Debian: apt-get install chromium)"
         if os.environ.get("SHOESTRING_REQUIRE_CHROMIUM"):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from langchain_core.documents import Document
 
+from shoestring.evals.looks import KEPT, Look, Stretch, looked
 from shoestring.evals.report import xray as xraying
 from shoestring.evals.report.text import shown, utf16
-from shoestring.evals.report.xray import KEPT, Look, Span, looked, xray
+from shoestring.evals.report.xray import xray
 from shoestring.tools import trim
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def read(data: dict[str, Any], look: int = 0) -> list[Runs]:
 def test_kept_and_left_out() -> None:
     """What was kept and what was not stand side by side; places are a browser's, beyond an owl too."""
     documents = [Document(TEXT, metadata={"source": "a"}), Document("Nothing here.")]
-    evidence = [Span("a", TEXT.index("Babbage"), TEXT.index(" designed"), "")]
+    evidence = [Stretch("a", TEXT.index("Babbage"), TEXT.index(" designed"), "")]
     data = xray(documents, [look_at(documents, "Who designed the engine?", 6)], evidence)
     assert read(data) == snapshot(
         [
@@ -139,11 +140,11 @@ def test_of_a_huge_context_the_middles_are_left_out(monkeypatch: pytest.MonkeyPa
     documents = [Document(text, metadata={"source": "log"})]
     place = text.index("Babbage")
     spans = (
-        Span("log", 0, place, "no room"),
-        Span("log", place, place + 28, KEPT),
-        Span("log", place + 28, len(text), "no room"),
+        Stretch("log", 0, place, "no room"),
+        Stretch("log", place, place + 28, KEPT),
+        Stretch("log", place + 28, len(text), "no room"),
     )
-    data = xray(documents, [Look("", "", spans)], [Span("log", place, place + 7, "")])
+    data = xray(documents, [Look("", "", spans)], [Stretch("log", place, place + 7, "")])
     (document,) = data["documents"]
     ((start, end),) = document["evidence"]
     units = document["text"].encode("utf-16-le")
