@@ -238,9 +238,9 @@ def _account(kept: RunFolder, cap: Budget | None) -> Generator[Ledger | None]:
 def _opened(store: SQLiteStore, cap: Budget) -> Ledger:
     name = f"sweep under {label(cap)}"
     earlier = [view for view in store.ledgers() if view.depth == 0]
-    for view in earlier:
-        if view.id == name:
-            return store.ledger(name)
+    # Only the last knows of all that was spent: a cap that was lowered again begins anew, too.
+    if earlier and earlier[-1].name == name:
+        return store.ledger(earlier[-1].id)
     spent = sum((view.spent for view in earlier), Amount())
     caps = cap.caps
     left = Budget(
@@ -251,7 +251,7 @@ def _opened(store: SQLiteStore, cap: Budget) -> Ledger:
         calls=None if caps.calls is None else max(0, caps.calls - spent.calls),
         seconds=cap.seconds,
     )
-    return Ledger(left, name=name, id=name, store=store)
+    return Ledger(left, name=name, id=f"sweep {len(earlier) + 1}", store=store)
 
 
 class _Run:

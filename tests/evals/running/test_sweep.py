@@ -174,6 +174,25 @@ def test_the_cap_of_the_whole_is_a_cap_and_can_be_raised(tmp_path: Path) -> None
         assert all(result.error is None for result in results)
 
 
+def test_a_cap_that_is_lowered_again_counts_all_that_was_spent(tmp_path: Path) -> None:
+    """What a larger cap paid meanwhile is not forgotten: nothing is left under the smaller one."""
+
+    def under(cap: int, budget: int) -> None:
+        sweep(
+            paying, SUITE, budgets=[budget], scorers=[Contains()], folder=tmp_path,
+            cap=Budget(tokens=cap),
+        )  # fmt: skip
+
+    with pytest.raises(CapReached):
+        under(100, 50)
+    under(1_000, 50)
+    spent = sum(result.tokens for result in RunFolder(tmp_path).results())
+    assert spent > 100
+    with pytest.raises(CapReached):
+        under(100, 10)
+    assert sum(result.tokens for result in RunFolder(tmp_path).results()) == spent
+
+
 def test_a_cap_that_could_bend_a_result_is_refused(tmp_path: Path) -> None:
     """What the whole caps, each run caps: else one ends because others have spent."""
     with pytest.raises(ValueError, match="limits usd, and the budget '50 tokens' does not"):
