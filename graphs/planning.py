@@ -9,6 +9,7 @@ from shoestring.agents import Meter, Planner, Standing, Task
 from shoestring.agents.bands import share_left
 from shoestring.budget import Budget, Ledger
 from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies.knobs import route_of
 from shoestring.models import counter_for, is_guarded, known_price, price_of
 from shoestring.models.providers import provider_of
 
@@ -45,17 +46,17 @@ def standard_planner() -> Planner:
 def planner_of(names: Sequence[str]) -> Planner:
     """Return a planner that chooses among the routes of these names, each on its default knobs.
 
-    Raises:
-        ValueError: If a name is no route's, stands twice, or there is none.
+    Args:
+        names: Names, with other knobs if any follow, as in "direct context=1024"; see `route_of`.
 
-    >>> [route.name for route in planner_of(["chain_of_draft", "quote"]).routes]
+    Raises:
+        ValueError: If a name is no route's, stands twice, or there is none; or a knob is none.
+
+    >>> [route.name for route in planner_of(["chain_of_draft words=3", "quote"]).routes]
     ['chain_of_draft', 'quote']
     """
-    routes = {route.name: route for route in (Quote(), Direct(), ChainOfDraft(), ChainOfThought())}
-    for name in names:
-        if name not in routes:
-            raise ValueError(f"no route is called {name!r:.40}: there are {', '.join(routes)}")
-    return Planner([routes[name] for name in names])
+    routes = (Quote(), Direct(), ChainOfDraft(), ChainOfThought())
+    return Planner([route_of(name, routes) for name in names])
 
 
 def preview(
