@@ -128,7 +128,15 @@ def test_two_runs_are_compared(here: Path) -> None:
             "--temperature: 'quote' takes none",
         ),
         (
-            ["sums.jsonl", "--budgets", "9", "--target", "its_app:sums", "--html", "no/report.html"],
+            [
+                "sums.jsonl",
+                "--budgets",
+                "9",
+                "--target",
+                "its_app:sums",
+                "--html",
+                "no/report.html",
+            ],
             "--html: no/report.html cannot be written",
         ),
         (["bad.toml"], "no key 'sweet'"),

@@ -14,13 +14,27 @@ from shoestring.graphs import Direct
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLACES = ("Arran", "Bute", "Coll", "Danna", "Eigg", "Fetlar", "Gigha", "Hoy", "Iona", "Jura", "Kerrera")
+PLACES = (
+    "Arran",
+    "Bute",
+    "Coll",
+    "Danna",
+    "Eigg",
+    "Fetlar",
+    "Gigha",
+    "Hoy",
+    "Iona",
+    "Jura",
+    "Kerrera",
+)
 PASSAGES = tuple(
     Passage(str(n), place, f"When the ferry to the island of {place} leaves at {n} past nine, it carries "
             f"letters for {place} and {n} crates of bread, as its captain of {n} years likes to tell.")
     for n, place in enumerate(PLACES)
 )  # fmt: skip
-SUITE = Suite("ferry", (Case("1", "When does the ferry to the island leave?", PASSAGES, ("nine",)),))
+SUITE = Suite(
+    "ferry", (Case("1", "When does the ferry to the island leave?", PASSAGES, ("nine",)),)
+)
 
 
 def test_a_route_is_asked_for_with_its_knobs(server: Any, tmp_path: Path) -> None:
@@ -45,7 +59,12 @@ def test_the_seed_reaches_a_model_that_takes_one(server: Any, tmp_path: Path) ->
             Assistant(model), SUITE, budgets=[2_000], routes=["direct", FULL], seeds=2,
             scorers=[Contains()], folder=tmp_path / str(place), concurrency=1,
         )  # fmt: skip
-        assert [body["seed"] for body in server.requests] == [seeds[0], seeds[0], seeds[1], seeds[1]]
+        assert [body["seed"] for body in server.requests] == [
+            seeds[0],
+            seeds[0],
+            seeds[1],
+            seeds[1],
+        ]
 
 
 def test_routes_of_ones_own_are_the_ones_there_are() -> None:

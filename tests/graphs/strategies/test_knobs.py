@@ -30,7 +30,10 @@ def test_knobs_follow_the_name() -> None:
     [
         ("", "no route is called '': there are quote, direct"),
         ("dirct context=9", "no route is called 'dirct'"),
-        ("direct contxt=9", "'direct' has no knob 'contxt': it has context, least, output, success"),
+        (
+            "direct contxt=9",
+            "'direct' has no knob 'contxt': it has context, least, output, success",
+        ),
         ("direct name=x", "no knob 'name'"),
         ("direct context", "context is a whole number from 0, not ''"),
         ("direct context=1.5", "context is a whole number from 0, not '1.5'"),
