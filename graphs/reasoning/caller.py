@@ -13,7 +13,7 @@ from shoestring.agents import Means
 from shoestring.budget import BudgetError, BudgetExceeded, Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
-from shoestring.graphs.reasoning.drafts import drafted, failed, generated, over
+from shoestring.graphs.reasoning.drafts import drafted, failed, generated
 from shoestring.graphs.reasoning.step import Step
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.models import guard
@@ -50,7 +50,7 @@ class Caller:
 
     def call(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Call the model, if there is something to show it."""
-        if over(state) or not state["context"]:
+        if state["over"]:
             return {}
         with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
             model, messages = self._prepare(state, ledger)
@@ -65,7 +65,7 @@ class Caller:
 
     async def acall(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Do the same in an asynchronous run."""
-        if over(state) or not state["context"]:
+        if state["over"]:
             return {}
         with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
             model, messages = self._prepare(state, ledger)
@@ -91,7 +91,7 @@ class Caller:
             price=self.means.meter.price,
         )
         context = render_sources(state["context"])
-        return model, self.step.prompt(state["question"], context, state.get("thoughts", ""))
+        return model, self.step.prompt(state["question"], context, state["thoughts"])
 
 
 def _broken(ledger: Ledger, error: Exception) -> Draft:
