@@ -52,7 +52,8 @@ def test_one_document_needs_no_worker() -> None:
         return len(text)
 
     with Outline.build([Document("One. Two.")], count=count, workers=4) as built:
-        assert built.documents()[0].tokens == 9 and counted
+        assert built.documents()[0].tokens == 9
+        assert counted
 
 
 def test_bad_workers() -> None:
