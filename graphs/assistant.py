@@ -30,7 +30,7 @@ from shoestring.graphs.planning import (
     standard_planner,
     standing_of,
 )
-from shoestring.graphs.reasoning import failed
+from shoestring.graphs.reasoning.drafts import failed
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, Question, Source
 from shoestring.tools import EmbeddingTier, Index, IndexRetriever
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from shoestring.graphs.prompts import answer_prompt, draft_prompt
-from shoestring.graphs.reasoning import Step, Stepwise
+from shoestring.graphs.reasoning.step import Step
+from shoestring.graphs.reasoning.stepwise import Stepwise
 
 
 @dataclass(frozen=True, slots=True)

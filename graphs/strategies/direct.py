@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shoestring.graphs.prompts import answer_prompt
-from shoestring.graphs.reasoning import Step, Stepwise
+from shoestring.graphs.reasoning.step import Step
+from shoestring.graphs.reasoning.stepwise import Stepwise
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from shoestring.agents import Forecast, Means, Meter
 from shoestring.budget import Amount
 from shoestring.graphs.account import working
 from shoestring.graphs.prompts import join_pieces, passages
-from shoestring.graphs.reasoning import failed
+from shoestring.graphs.reasoning.drafts import failed
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import trim
 

@@ -11,8 +11,14 @@ from langchain_core.documents import Document
 from langgraph.checkpoint.memory import InMemorySaver
 
 from shoestring.agents import Planner
-from shoestring.budget import Budget, MemoryStore
-from shoestring.graphs import ChainOfDraft, ChainOfThought, Quote, build_assistant
+from shoestring.budget import Amount, Budget, Ledger, MemoryStore
+from shoestring.graphs import (
+    BudgetContext,
+    ChainOfDraft,
+    ChainOfThought,
+    Quote,
+    build_assistant,
+)
 from shoestring.graphs.planning import meter_of
 
 if TYPE_CHECKING:
@@ -131,6 +137,33 @@ def test_a_run_stopped_before_each_node_pays_each_call_once(server: CountingServ
     result = assistant.get_state(thread).values
     assert result["kind"] == "generated"
     assert sum(line["spent"]["calls"] for line in result["receipt"]) == 2
+
+
+@pytest.mark.parametrize("notes", [NOTES, "ferry: " * 60])
+def test_notes_answer_where_the_money_ends_before_the_answer(
+    server: CountingServer, notes: str
+) -> None:
+    """What others spend meanwhile leaves no answering call: notes that are whole are the best so far."""
+    parent = Ledger(Budget(tokens=4_000))
+
+    def says(_body: dict[str, Any]) -> str:
+        rest = Amount(input_tokens=parent.remaining.tokens or 0)
+        parent.reserve(rest).settle(rest)
+        return notes
+
+    server.says = says
+    assistant = build_assistant(
+        server.model(),
+        DOCUMENTS,
+        budget=Budget(tokens=4_000),
+        planner=Planner((ChainOfDraft(thought=40),)),
+    )
+    result = assistant.invoke({"question": QUESTION}, context=BudgetContext(ledger=parent))
+    assert len(server.requests) == 1
+    if notes == NOTES:
+        assert (result["kind"], result["answer"]) == ("generated", NOTES)
+    else:  # cut off
+        assert (result["kind"], result["stopped_by"]) == ("abstained", "tokens")
 
 
 def test_a_draft_costs_less_than_a_thought(server: CountingServer) -> None:

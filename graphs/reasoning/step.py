@@ -1,0 +1,73 @@
+"""One reasoning call: what it reads and writes at most, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from shoestring.budget import Amount, Caps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from shoestring.agents import Meter
+
+
+class Prompt(Protocol):
+    """Writes the messages of a call."""
+
+    def __call__(self, question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
+        """Return the messages; `thoughts` are what the step before made of the question."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reasoning call of a route.
+
+    Args:
+        name: The node's name.
+        prompt: Writes its messages.
+        context: Tokens of context it likes to read.
+        least: Fewest tokens of context worth reading.
+        output: Bound on its output tokens.
+    """
+
+    name: str
+    prompt: Prompt
+    context: int
+    least: int
+    output: int
+
+
+def cost(steps: Sequence[Step], question: str, meter: Meter, contexts: Sequence[int]) -> Amount:
+    """Return the most that steps cost that follow each other, each on so much context."""
+    total, thoughts = Amount(), 0
+    for step, context in zip(steps, contexts, strict=True):
+        prompt = meter.prompt(step.prompt(question, "")) + thoughts
+        total += meter.bound(prompt + meter.units(context), step.output)
+        thoughts = meter.units(step.output)
+    return total
+
+
+def least_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
+    """Return the most that the steps cost on the least context."""
+    return cost(steps, question, meter, [step.least for step in steps])
+
+
+def likely_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
+    """Return the most that the steps cost on the context they like to read."""
+    return cost(steps, question, meter, [step.context for step in steps])
+
+
+def less(caps: Caps, amount: Amount) -> Caps:
+    """Return what is left of `caps` after `amount`; None stays None."""
+    tokens, money = caps.tokens, caps.nanodollars
+    return Caps(
+        tokens=None if tokens is None else max(0, tokens - amount.tokens),
+        nanodollars=None if money is None else max(0, money - amount.nanodollars),
+        calls=caps.calls,
+        seconds=caps.seconds,
+    )

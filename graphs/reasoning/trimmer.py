@@ -1,0 +1,92 @@
+"""The node before a call: it trims the documents to the room that the call can afford."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langgraph.runtime import Runtime
+
+from shoestring.agents import Means, short
+from shoestring.budget import Ledger
+from shoestring.graphs.account import mirror, working
+from shoestring.graphs.prompts import render_sources
+from shoestring.graphs.reasoning.drafts import drafted, failed, over
+from shoestring.graphs.reasoning.step import Step, least_cost, less
+from shoestring.graphs.state import BudgetContext, BudgetState, record
+from shoestring.tools import trim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmer:
+    """Trims the documents to the room of the step that follows.
+
+    Args:
+        route: The name of its route.
+        node: Its own name.
+        step: The step that follows.
+        later: The steps after that one: what they need at least is kept back.
+        means: What the route works with.
+        first: Whether it is the first of its route: it reads the question's documents, and the others
+            what this one has shown.
+    """
+
+    route: str
+    node: str
+    step: Step
+    later: Sequence[Step]
+    means: Means
+    first: bool
+
+    def __call__(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
+        """Trim, unless an earlier step ended the route."""
+        if not self.first and over(state):
+            return {}
+        with working(state, runtime, self.means.ledgers) as ledger:
+            purpose = state.get("purpose", "work")
+            return self._trim(state, ledger.at(node=self.node, route=self.route, purpose=purpose))
+
+    def _trim(self, state: BudgetState, ledger: Ledger) -> BudgetState:
+        meter = self.means.meter
+        assert meter is not None  # noqa: S101 - the route made sure
+        question = state["question"]
+        thoughts = "" if self.first else state.get("thoughts", "")
+        prompt = meter.prompt(self.step.prompt(question, "", thoughts))
+        kept_back = least_cost(self.later, question, meter)
+        if self.later:  # the next step reads what this one writes
+            kept_back += meter.bound(meter.units(self.step.output), 0)
+        caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
+        room = min(
+            meter.units(self.step.context),
+            meter.room(caps, prompt=prompt, output=self.step.output),
+        )
+        trimmed = trim(
+            state["documents"] if self.first else state["shown"],
+            question,
+            room,
+            count=meter.counter.count,
+            render=render_sources,
+            tiers=self.means.tiers,
+        )
+        ledger.note(
+            "trim",
+            f"{trimmed.tokens:,} of {room:,} tokens of room used",
+            dropped=len(trimmed.dropped),
+        )
+        context = list(trimmed.documents)
+        done = record(self.node, self.route, trimmed, first=self.first)
+        update: BudgetState = {
+            "context": context,
+            "trims": [*state.get("trims", []), done],
+            "spend": mirror(ledger),
+        }
+        if self.first:
+            update |= {"shown": context, "thoughts": "", "draft": failed("")}
+        if not context:
+            cap = short(meter.bound(prompt, self.step.output), caps) if not room else None
+            why = failed("no context fits" if not room else "nothing relevant fits", cap)
+            update |= {"draft": why} if self.first else drafted(state, why)
+        return update
