@@ -69,7 +69,8 @@ def _nearness(told: Sequence[Sequence[str]], rarity: Rarity) -> list[float]:
         at = np.minimum(np.searchsorted(keyed, moved), max(0, len(keyed) - 1))
         same = keyed[at] == moved
         both = weights[same] * weights[at[same]]
-        products.append(np.bincount(place[same], both, number))  # with the one `apart` behind
+        # With the one `apart` behind.
+        products.append(np.bincount(place[same], both, number).astype(np.float64))
     gaps = np.arange(1, number)
     left = [gaps - 1 - step for step in range(_SIDE)]
     right = [gaps + step for step in range(_SIDE)]

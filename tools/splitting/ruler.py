@@ -141,7 +141,8 @@ def _starts(
     tokens[broken[np.unique(stretch[broken], return_index=True)[1]]] = 1
     first = np.cumsum(tokens) - tokens
     within = np.arange(int(tokens.sum())) - np.repeat(first, tokens)
-    return np.repeat(runs, tokens) + within * np.repeat(every, tokens)
+    begins: NDArray[np.int64] = np.repeat(runs, tokens) + within * np.repeat(every, tokens)
+    return begins
 
 
 def _kinds(text: str) -> NDArray[np.uint8]:
