@@ -89,9 +89,10 @@ def _bags(told: Sequence[Sequence[str]], rarity: Rarity) -> tuple[Ints, Floats, 
     place = np.repeat(np.arange(len(told)), [len(words) for words in told])
     most = len(numbers) + 1
     both, times = np.unique(place * most + np.array(keys, np.int64), return_counts=True)
-    rare = np.array([rarity[word] for word in numbers] or [0.0])
+    rare = np.array([rarity[word] for word in numbers] or [0.0], np.float64)
     keys_of = both % most
-    return keys_of, times * rare[keys_of], both // most
+    weights: Floats = times.astype(np.float64) * rare[keys_of]
+    return keys_of, weights, both // most
 
 
 def _products(products: Sequence[Floats], ones: Sequence[Ints], others: Sequence[Ints]) -> Floats:
