@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from shoestring.graphs.state import BudgetContext, BudgetState, Spend
 
-_ROUTE = ", route "
-"""Between the id of a question's ledger and the name of a route: the id of the route's set-aside."""
+_ROUTE, _PART = ", route ", ", part "
+"""Between the id of a ledger and the name of what is set aside from it, in the set-aside's id."""
 
 
 def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
@@ -64,11 +64,14 @@ def find(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> L
 
 
 @contextmanager
-def working(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -> Generator[Ledger]:
+def working(
+    state: BudgetState, runtime: Runtime[BudgetContext], store: Store, *, beside: bool = False
+) -> Generator[Ledger]:
     """Give the ledger a route spends from; the question's clock and its thread's run while a node works.
 
     That is the route's own set-aside, where it has one, or else the question's. Between nodes the
-    clocks stand still: a run that waits for a person costs no active time.
+    clocks stand still: a run that waits for a person costs no active time. Of nodes that work
+    `beside` each other none stops the clocks, but that one fails: the node that follows them does.
     """
     ledger = find(state, runtime, store)
     clocks = [ledger]
@@ -76,33 +79,43 @@ def working(state: BudgetState, runtime: Runtime[BudgetContext], store: Store) -
         clocks.append(ledger.parent)
     for clock in clocks:
         clock.resume()
+    done = False
     try:
         own = state.get("route_ledger_id")
         yield ledger.store.ledger(own) if own else ledger
+        done = True
     finally:
         for clock in clocks:
-            clock.pause()
+            if not (beside and done):
+                clock.pause()
 
 
 def open_route(question: Ledger, name: str, budget: Budget | None) -> Ledger | None:
-    """Set aside what a route may spend; None where nothing is to be, or not all of it is there.
-
-    A rewound run finds the set-aside it had, or opens another beside one that was closed.
-    """
+    """Set aside what a route may spend; None where nothing is to be, or not all of it is there."""
     if budget is None:
         return None
-    again, ledger_id = 1, f"{question.id}{_ROUTE}{name}"
+    return _set_aside(question, f"{_ROUTE}{name}", budget)
+
+
+def open_part(ledger: Ledger, name: str, budget: Budget) -> Ledger | None:
+    """Set aside what one of several branches may spend; None where not all of it is there."""
+    return _set_aside(ledger, f"{_PART}{name}", budget)
+
+
+def _set_aside(ledger: Ledger, suffix: str, budget: Budget) -> Ledger | None:
+    """A rewound run finds the set-aside it had, or opens another beside one that was closed."""
+    again, ledger_id = 1, f"{ledger.id}{suffix}"
     while True:
         try:
-            found = question.store.ledger(ledger_id)
+            found = ledger.store.ledger(ledger_id)
         except LedgerNotFound:
             break
         if not found.closed:
             return found
         again += 1
-        ledger_id = f"{question.id}{_ROUTE}{name}, {again}"
+        ledger_id = f"{ledger.id}{suffix}, {again}"
     try:
-        return question.child(budget, name=f"route {name}", id=ledger_id, set_aside=True)
+        return ledger.child(budget, name=suffix.strip(", "), id=ledger_id, set_aside=True)
     except BudgetError:
         return (
             None  # what was affordable a moment ago is held by others now: draw on what comes free
@@ -112,10 +125,11 @@ def open_route(question: Ledger, name: str, budget: Budget | None) -> Ledger | N
 def mirror(ledger: Ledger) -> Spend:
     """Return the state's mirror of a question's ledger: an entry a hold, keyed by its id.
 
-    A route may hand in its set-aside: the mirror is that of the question all the same.
+    A route or a branch may hand in its set-aside: the mirror is that of the question all the same.
     """
-    parent = ledger.parent
-    if parent is not None and ledger.id.startswith(f"{parent.id}{_ROUTE}"):
+    while (parent := ledger.parent) is not None and ledger.id.startswith(
+        (f"{parent.id}{_ROUTE}", f"{parent.id}{_PART}")
+    ):
         ledger = parent
     spend: Spend = {ledger.id: {}}
     for line in ledger.receipt.lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shoestring.budget import Amount
+from shoestring.budget import Amount, Caps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,3 +60,14 @@ def least_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
 def likely_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
     """Return the most that the steps cost on the context they like to read."""
     return cost(steps, question, meter, [step.context for step in steps])
+
+
+def less(caps: Caps, amount: Amount) -> Caps:
+    """Return what is left of `caps` after `amount`; None stays None."""
+    tokens, money = caps.tokens, caps.nanodollars
+    return Caps(
+        tokens=None if tokens is None else max(0, tokens - amount.tokens),
+        nanodollars=None if money is None else max(0, money - amount.nanodollars),
+        calls=caps.calls,
+        seconds=caps.seconds,
+    )

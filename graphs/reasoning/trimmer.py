@@ -9,11 +9,11 @@ from langgraph.runtime import Runtime
 
 from shoestring.agents import Means, short
 from shoestring.agents.choosing import portion
-from shoestring.budget import Amount, Caps, Ledger
+from shoestring.budget import Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
 from shoestring.graphs.reasoning.drafts import drafted, failed
-from shoestring.graphs.reasoning.step import Step, least_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, less
 from shoestring.graphs.state import BudgetContext, BudgetState, record
 from shoestring.tools import trim
 
@@ -59,7 +59,7 @@ class Trimmer:
         kept_back = least_cost(self.later, question, meter)
         if self.later:  # the next step reads what this one writes
             kept_back += meter.bound(meter.units(self.step.output), 0)
-        caps = _less(ledger.affordable(token_price=meter.token_price), kept_back)
+        caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
         caps = portion(caps, 1 / self.readers)
         room = min(
             meter.units(self.step.context),
@@ -89,14 +89,3 @@ class Trimmer:
         if self.given == "documents":
             update["shown"] = context
         return update
-
-
-def _less(caps: Caps, amount: Amount) -> Caps:
-    """Return what is left of `caps` after `amount`; None stays None."""
-    tokens, money = caps.tokens, caps.nanodollars
-    return Caps(
-        tokens=None if tokens is None else max(0, tokens - amount.tokens),
-        nanodollars=None if money is None else max(0, money - amount.nanodollars),
-        calls=caps.calls,
-        seconds=caps.seconds,
-    )

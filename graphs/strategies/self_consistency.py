@@ -119,7 +119,7 @@ class SelfConsistency:
         if means.model is None or means.meter is None:
             raise ValueError(f"route {self.name!r} needs a model")
         options = () if self.temperature is None else (("temperature", self.temperature),)
-        caller = Caller(self.name, self.step, means, _sampled, options)
+        caller = Caller(self.name, self.step, means, _sampled, options, beside=True)
         trimmer = Trimmer(self.name, "trim", self.step, (), means, readers=fewest(self.rule, []))
         graph = StateGraph(
             Sampling,
