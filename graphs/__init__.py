@@ -4,7 +4,7 @@ from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
 from shoestring.graphs.planning import Plan, planner_of, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
-from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote, Reading
 
 __all__ = [
     "Answer",
@@ -15,6 +15,7 @@ __all__ = [
     "Direct",
     "Plan",
     "Quote",
+    "Reading",
     "Verdict",
     "build_assistant",
     "check",

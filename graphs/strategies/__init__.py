@@ -4,5 +4,6 @@ from shoestring.graphs.strategies.chain_of_draft import ChainOfDraft
 from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
 from shoestring.graphs.strategies.direct import Direct
 from shoestring.graphs.strategies.quote import Quote
+from shoestring.graphs.strategies.reading import Reading
 
-__all__ = ["ChainOfDraft", "ChainOfThought", "Direct", "Quote"]
+__all__ = ["ChainOfDraft", "ChainOfThought", "Direct", "Quote", "Reading"]
