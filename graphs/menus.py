@@ -9,7 +9,7 @@ from shoestring.graphs.prompts import ENOUGH
 from shoestring.tools.trimming.render import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.documents import Document
 
@@ -116,10 +116,7 @@ def heard(reply: str, shown: Menu, most: int) -> Heard:
     known = set(shown["ids"])
     named = [found.casefold() for found in ID.findall(reply)]
     picks = [name for name in dict.fromkeys(named) if name in known]
-    if not picks:
-        said = f" {_plain(reply)} "
-        at = {name: said.find(f" {title} ") for title, name in shown["titles"].items()}
-        picks = sorted((name for name, place in at.items() if place >= 0), key=lambda n: at[n])
+    picks = picks or _titled(reply, shown["titles"])
     if picks:
         return Heard(picks=picks[:most], why="")
     if not reply.strip():
@@ -129,6 +126,17 @@ def heard(reply: str, shown: Menu, most: int) -> Heard:
     if named:
         return Heard(picks=[], why="the reply names parts that the outline did not show")
     return Heard(picks=[], why="the reply names no part of the outline")
+
+
+def _titled(reply: str, titles: Mapping[str, str]) -> list[str]:
+    """Find the titles in a reply, in order; of those that hold each other the longest."""
+    said, at = f" {_plain(reply)} ", dict[str, int]()
+    for title in sorted(titles, key=len, reverse=True):
+        place = said.find(f" {title} ")
+        if place >= 0:
+            at[titles[title]] = place
+            said = said[:place] + " " + "_" * len(title) + said[place + len(title) + 1 :]
+    return sorted(at, key=lambda name: at[name])
 
 
 def defused(text: str) -> str:

@@ -43,6 +43,7 @@ CHOOSE = "choose"
 FELL_BACK = "fell back to reading all of it"
 """On the receipt, where a reply picked no part that there is."""
 
+_LOOKED_AT = 64  # nodes of a part: an outline divides what has more passages in a row
 _PARTS = 6  # that are looked into or read, of all that the replies of one round pick
 
 
@@ -162,7 +163,7 @@ class _Reader:
     def after_look(self, state: ReadingState) -> list[Send] | str:
         """Ask about each part by itself, side by side; or read."""
         carried = {
-            key: state[key]  # type: ignore[literal-required]
+            key: state[key]
             for key in ("question", "ledger_id", "thread_ledger_id", "route_ledger_id", "purpose")
             if key in state
         }
@@ -191,7 +192,7 @@ class _Reader:
     def _divides(self, node: Node) -> bool:
         """Whether a part is too long to be read whole, and its parts say more than where they begin."""
         return node.tokens > self.answer.context and any(
-            part.kind != "passage" for part in self.outline.children(node.id)
+            part.kind != "passage" for part in self.outline.children(node.id, _LOOKED_AT)
         )
 
     def _menus(self, state: ReadingState, ledger: Ledger, parts: Sequence[str]) -> list[Menu]:
@@ -247,7 +248,7 @@ class _Reader:
     def _entered(self, part: str) -> str:
         """Return the part inside which there is a choice: one that holds a single part is passed through."""
         while True:
-            inside = self.outline.children(part) if part else self.outline.documents()
+            inside = self.outline.children(part, 2) if part else self.outline.documents(2)
             if len(inside) != 1 or inside[0].kind == "passage":
                 return part
             part = inside[0].id

@@ -182,13 +182,14 @@ class Outline:
         """
         return self._find(name).node
 
-    def documents(self) -> list[Node]:
-        """Return the documents in order."""
-        return [held.node for held in self._store.roots(-1)]
+    def documents(self, most: int | None = None) -> list[Node]:
+        """Return the documents in order; the first `most`, if that is given."""
+        return [held.node for held in self._store.roots(-1 if most is None else most)]
 
-    def children(self, name: str) -> list[Node]:
-        """Return the nodes that stand directly in one, in order."""
-        return [held.node for held in self._store.children(self._find(name), -1)]
+    def children(self, name: str, most: int | None = None) -> list[Node]:
+        """Return the nodes that stand directly in one, in order; the first `most`, if that is given."""
+        found = self._store.children(self._find(name), -1 if most is None else most)
+        return [held.node for held in found]
 
     def inside(self, name: str) -> list[Node]:
         """Return all nodes inside one, in reading order, parents first."""
