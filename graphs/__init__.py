@@ -11,6 +11,7 @@ from shoestring.graphs.strategies import (
     ChainOfThought,
     Direct,
     Quote,
+    Reading,
     SelfConsistency,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "Direct",
     "Plan",
     "Quote",
+    "Reading",
     "SelfConsistency",
     "Verdict",
     "build_assistant",

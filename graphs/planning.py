@@ -15,6 +15,7 @@ from shoestring.graphs.strategies import (
     ChainOfThought,
     Direct,
     Quote,
+    Reading,
     SelfConsistency,
 )
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from shoestring.agents import Choice, Forecast, Route, Session
     from shoestring.models import Price
+    from shoestring.tools import Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,19 @@ class Plan:
     choice: Choice
 
 
-def standard_planner() -> Planner:
-    """Return the planner of an assistant that is given none."""
-    return Planner((Quote(), Direct(), ChainOfThought()))
+LONG = 8_000
+"""Tokens of a document from which it is read by its outline: ten times what chain of thought reads."""
+
+
+def standard_planner(outline: Outline | None = None) -> Planner:
+    """Return the planner of an assistant that is given none.
+
+    Where there is an outline, and a document of it is `LONG`, reading is among its routes.
+    """
+    routes: tuple[Route, ...] = (Quote(), Direct(), ChainOfThought())
+    if outline is not None and any(node.tokens >= LONG for node in outline.documents()):
+        routes = (*routes, Reading())
+    return Planner(routes)
 
 
 def planner_of(names: Sequence[str]) -> Planner:
@@ -57,15 +69,16 @@ def planner_of(names: Sequence[str]) -> Planner:
     >>> [route.name for route in planner_of(["chain_of_draft", "quote"]).routes]
     ['chain_of_draft', 'quote']
     """
-    offered: tuple[Route, ...] = (
+    standing: tuple[Route, ...] = (
         Quote(),
         Direct(),
         ChainOfDraft(),
         BudgetedThought(),
         SelfConsistency(),
         ChainOfThought(),
+        Reading(),
     )
-    routes = {route.name: route for route in offered}
+    routes = {route.name: route for route in standing}
     for name in names:
         if name not in routes:
             raise ValueError(f"no route is called {name!r:.40}: there are {', '.join(routes)}")
@@ -78,6 +91,7 @@ def preview(
     documents: Sequence[Document],
     *,
     budget: Budget,
+    outline: Outline | None = None,
     planner: Planner | None = None,
     price: Price | None = None,
 ) -> Plan:
@@ -88,6 +102,7 @@ def preview(
         model: The chat model, which is not called; None leaves the routes without one.
         documents: What was retrieved, with `score` in its metadata.
         budget: Caps of the question.
+        outline: As for `build_assistant`.
         planner: As for `build_assistant`.
         price: As for `build_assistant`.
 
@@ -95,7 +110,7 @@ def preview(
         TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
-    planner = planner or standard_planner()
+    planner = planner or standard_planner(outline)
     meter = None if model is None else meter_of(model, price, budget)
     task = Task(question, scores_of(documents))
     standing = standing_of(Ledger(budget), meter, task, pays=False)

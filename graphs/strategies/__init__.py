@@ -6,6 +6,7 @@ from shoestring.graphs.strategies.chain_of_draft import ChainOfDraft
 from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
 from shoestring.graphs.strategies.direct import Direct
 from shoestring.graphs.strategies.quote import Quote
+from shoestring.graphs.strategies.reading import Reading
 from shoestring.graphs.strategies.self_consistency import SelfConsistency
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "ChainOfThought",
     "Direct",
     "Quote",
+    "Reading",
     "SelfConsistency",
 ]

@@ -15,7 +15,7 @@ from shoestring.tools.index.index import Update
 from shoestring.tools.outline.contents import Contents, contents
 from shoestring.tools.outline.errors import UnknownNode
 from shoestring.tools.outline.node import Node
-from shoestring.tools.outline.opening import Opened, opened
+from shoestring.tools.outline.opening import Opened, breadcrumb, opened
 from shoestring.tools.outline.reading import Found, excerpt
 from shoestring.tools.outline.refining import Refined, refined
 from shoestring.tools.outline.store import Held, Source, Store
@@ -211,13 +211,14 @@ class Outline:
         """
         return self._find(name).node
 
-    def documents(self) -> list[Node]:
-        """Return the documents in order."""
-        return [held.node for held in self._store.roots(-1)]
+    def documents(self, most: int | None = None) -> list[Node]:
+        """Return the documents in order; the first `most`, if that is given."""
+        return [held.node for held in self._store.roots(-1 if most is None else most)]
 
-    def children(self, name: str) -> list[Node]:
-        """Return the nodes that stand directly in one, in order."""
-        return [held.node for held in self._store.children(self._find(name), -1)]
+    def children(self, name: str, most: int | None = None) -> list[Node]:
+        """Return the nodes that stand directly in one, in order; the first `most`, if that is given."""
+        found = self._store.children(self._find(name), -1 if most is None else most)
+        return [held.node for held in found]
 
     def inside(self, name: str) -> list[Node]:
         """Return all nodes inside one, in reading order, parents first."""
@@ -256,6 +257,28 @@ class Outline:
         """
         _check(tokens)
         return opened(self._store, self._find(name), tokens, self._count)
+
+    def passages(self, name: str) -> list[Document]:
+        """Return the passages of a node in order, with their `source`, `start`, `end` and `title`.
+
+        Raises:
+            UnknownNode: If no node has that id.
+        """
+        held = self._find(name)
+        found = self._store.passages(held.at, held.last)
+        above = self._store.above([passage.held.at for passage in found])
+        return [
+            Document(
+                page_content=passage.text.strip(),
+                metadata={
+                    "source": passage.held.node.source,
+                    "start": passage.held.node.start,
+                    "end": passage.held.node.end,
+                    "title": breadcrumb([one.node for one in above[passage.held.at]]),
+                },
+            )
+            for passage in found
+        ]
 
     def read(
         self,
