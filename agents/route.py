@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shoestring.budget import Caps, Store
     from shoestring.models import Price, TokenCounter
+    from shoestring.tools.outline.outline import Outline
     from shoestring.tools.relevance.tiers import Tier
 
 FRAMING_SLACK = 8
@@ -164,12 +165,14 @@ class Means:
         model: The chat model, not yet guarded; None where only free routes can run.
         meter: The model's token counter and price; None where there is no model.
         tiers: What trimming looks at beside words, cheapest first.
+        outline: The documents as an outline; None where there is none.
     """
 
     ledgers: Store
     model: BaseChatModel | None = None
     meter: Meter | None = None
     tiers: Sequence[Tier] = ()
+    outline: Outline | None = None
 
 
 class Route(Protocol):

@@ -15,7 +15,8 @@ from langchain_core.documents import Document
 
 from shoestring.evals import choose, read_cases
 from shoestring.evals.scores import plain
-from shoestring.graphs.strategies.quote import Quote, render_excerpts
+from shoestring.graphs.quoting import render_excerpts
+from shoestring.graphs.strategies.quote import Quote
 from shoestring.tools import trim
 
 SETS = ("nq20", "hotpotqa", "covidqa", "bioasq", "leval_sciqa")

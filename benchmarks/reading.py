@@ -2,11 +2,12 @@
 
     python benchmarks/reading.py                    # speed
     python benchmarks/reading.py --memory 200       # peak memory for a text of 200 MB
+    python benchmarks/reading.py --workers 2 --copies 100  # wall clock with processes of its own
     python benchmarks/reading.py SUITE_DIR          # what is found, on cases (see docs/evals.md)
 
 Speed is that of one process, by its CPU seconds: what else runs on the machine does not show in
 them. Texts are the language reference that every Python ships, its words for things renamed in each
-copy.
+copy. With `--workers` building is timed by the clock instead, so nothing else should run.
 """
 
 import argparse
@@ -51,11 +52,15 @@ def main() -> None:
     parser.add_argument("suite", nargs="?", type=Path, help="folder with sets of cases")
     parser.add_argument("--limit", type=int, help="cases a set, chosen by the hash of their ids")
     parser.add_argument("--memory", type=int, metavar="MB", help="size of a text to outline")
+    parser.add_argument("--workers", type=int, help="processes that read documents")
+    parser.add_argument("--copies", type=int, default=COPIES, help="of the text they read")
     given = parser.parse_args()
     if given.suite:
         found(given.suite, given.limit)
     elif given.memory:
         memory(given.memory)
+    elif given.workers:
+        helped(given.workers, given.copies)
     else:
         speed()
 
@@ -95,6 +100,30 @@ def speed() -> None:
         for question in QUESTIONS:
             ms = 1000 * rounds(lambda: outline.read(question, 1_000, fill="budget"))  # noqa: B023 - run at once
             print(f"read, 1,000      {ms:.0f} ms  {question}")
+
+
+def helped(workers: int, copies: int) -> None:
+    """Build an outline by one process and by several, by the clock."""
+    documents = [
+        Document(copy(number), metadata={"source": f"{number}.txt"}) for number in range(copies)
+    ]
+    size = sum(len(document.page_content) for document in documents) / MEGABYTE
+    Outline.build(documents[:1])
+    with tempfile.TemporaryDirectory() as folder:
+        for number in (1, workers):
+            began, worked = time.perf_counter(), processor()
+            Outline.build(documents, Path(folder) / f"{number}", workers=number).close()
+            took, worked = time.perf_counter() - began, processor() - worked
+            print(
+                f"{size:.0f} MB, workers={number}: {took:.1f} s by the clock, {size / took:.2f} MB/s;"
+                f" {worked:.1f} CPU seconds of all processes"
+            )
+
+
+def processor() -> float:
+    """Give the CPU seconds that this process and those it has waited for took."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def rounds(work: Callable[[], object]) -> float:

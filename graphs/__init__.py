@@ -4,17 +4,30 @@ from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
 from shoestring.graphs.planning import Plan, planner_of, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
-from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies import (
+    BudgetedThought,
+    Cascade,
+    ChainOfDraft,
+    ChainOfThought,
+    Direct,
+    Quote,
+    Reading,
+    SelfConsistency,
+)
 
 __all__ = [
     "Answer",
     "BudgetContext",
     "BudgetState",
+    "BudgetedThought",
+    "Cascade",
     "ChainOfDraft",
     "ChainOfThought",
     "Direct",
     "Plan",
     "Quote",
+    "Reading",
+    "SelfConsistency",
     "Verdict",
     "build_assistant",
     "check",

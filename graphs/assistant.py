@@ -23,8 +23,8 @@ from shoestring.graphs.account import (
     working,
 )
 from shoestring.graphs.check import check
+from shoestring.graphs.metering import meter_of
 from shoestring.graphs.planning import (
-    meter_of,
     need_of,
     scores_of,
     standard_planner,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from shoestring.agents import Allowance
     from shoestring.budget import Ledger
     from shoestring.models import Price
-    from shoestring.tools import Tier
+    from shoestring.tools import Outline, Tier
 
 PASSAGES = 20
 """Passages retrieved for a question when documents are given: trimming chooses among them."""
@@ -60,6 +60,7 @@ def build_assistant(
     price: Price | None = None,
     embeddings: Embeddings | None = None,
     tiers: Sequence[Tier] | None = None,
+    outline: Outline | None = None,
     planner: Planner | None = None,
     ledgers: Store | None = None,
     checkpointer: Checkpointer = None,
@@ -76,7 +77,9 @@ def build_assistant(
         price: What the model costs; None to look it up.
         embeddings: Lets the index compare meanings; None compares words alone.
         tiers: What trimming looks at beside words, cheapest first; None for the embeddings, if any.
-        planner: Routes and the rule to choose by; None for quote, direct and chain of thought.
+        outline: The same documents as an outline, for the routes that read by it.
+        planner: Routes and the rule to choose by; None for quote, direct and chain of thought, and
+            for reading where the outline has a long document (`LONG`).
         ledgers: Where the ledgers live, to look at them afterwards; None for a store of its own. Those
             of a run with a `BudgetContext` live in that account's store.
         checkpointer: As for any LangGraph graph.
@@ -86,8 +89,8 @@ def build_assistant(
         BudgetContext(ledger=…)` makes another account pay beside the assistant's own.
 
     Raises:
-        ValueError: If there is an allowance and no thread budget; from `invoke`, if the question is
-            empty.
+        ValueError: If there is an allowance and no thread budget, or a route that reads by an outline
+            and none is given; from `invoke`, if the question is empty.
         TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
@@ -99,13 +102,14 @@ def build_assistant(
         budget=budget,
         thread_budget=thread_budget,
         allowance=allowance,
-        planner=planner or standard_planner(),
+        planner=planner or standard_planner(outline),
         private=ledgers is None,
         means=Means(
             ledgers=ledgers or MemoryStore(),
             model=model,
-            meter=meter_of(model, price, budget, thread_budget),
+            meter=None if model is None else meter_of(model, price, budget, thread_budget),
             tiers=tiers,
+            outline=outline,
         ),
         retriever=documents
         if isinstance(documents, BaseRetriever)
@@ -201,6 +205,7 @@ class _Assistant:
             "earlier": "",
             "context": [],
             "shown": [],
+            "thoughts": "",
             "trims": [],
             "draft": failed(""),
             "problems": [],
@@ -244,7 +249,7 @@ class _Assistant:
         own = open_route(ledger, choice.route, choice.set_aside) if choice.route else None
         # Nothing was tried, or money ended: then this is why there is no answer.
         gave_up = choice.route is None and (choice.stopped_by is not None or not state["tried"])
-        return {
+        update: BudgetState = {
             "route": choice.route or "",
             "route_ledger_id": own.id if own is not None else None,
             "began": ledger.elapsed,
@@ -253,6 +258,15 @@ class _Assistant:
             "stopped_by": choice.stopped_by or state["stopped_by"],
             "problems": [*state["problems"], choice.reason] if gave_up else state["problems"],
         }
+        if choice.route is not None:  # which begins with an empty page
+            update |= {
+                "thoughts": "",
+                "draft": failed(""),
+                "over": False,
+                "context": [],
+                "shown": [],
+            }
+        return update
 
     def after_plan(self, state: BudgetState) -> str:
         return state["route"] or "answer"

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 from shoestring.agents import Meter, Planner, Standing, Task
 from shoestring.agents.bands import share_left
 from shoestring.budget import Budget, Ledger
-from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote
+from shoestring.graphs.metering import meter_of
+from shoestring.graphs.strategies import (
+    BudgetedThought,
+    ChainOfDraft,
+    ChainOfThought,
+    Direct,
+    Quote,
+    Reading,
+    SelfConsistency,
+)
 from shoestring.graphs.strategies.knobs import route_of
-from shoestring.models import counter_for, is_guarded, known_price, price_of
-from shoestring.models.providers import provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,8 +26,9 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.language_models import BaseChatModel
 
-    from shoestring.agents import Choice, Forecast, Session
+    from shoestring.agents import Choice, Forecast, Route, Session
     from shoestring.models import Price
+    from shoestring.tools import Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,19 @@ class Plan:
     choice: Choice
 
 
-def standard_planner() -> Planner:
-    """Return the planner of an assistant that is given none."""
-    return Planner((Quote(), Direct(), ChainOfThought()))
+LONG = 8_000
+"""Tokens of a document from which it is read by its outline: ten times what chain of thought reads."""
+
+
+def standard_planner(outline: Outline | None = None) -> Planner:
+    """Return the planner of an assistant that is given none.
+
+    Where there is an outline, and a document of it is `LONG`, reading is among its routes.
+    """
+    routes: tuple[Route, ...] = (Quote(), Direct(), ChainOfThought())
+    if outline is not None and any(node.tokens >= LONG for node in outline.documents()):
+        routes = (*routes, Reading())
+    return Planner(routes)
 
 
 def planner_of(names: Sequence[str]) -> Planner:
@@ -55,7 +73,15 @@ def planner_of(names: Sequence[str]) -> Planner:
     >>> [route.name for route in planner_of(["chain_of_draft words=3", "quote"]).routes]
     ['chain_of_draft', 'quote']
     """
-    routes = (Quote(), Direct(), ChainOfDraft(), ChainOfThought())
+    routes: tuple[Route, ...] = (
+        Quote(),
+        Direct(),
+        ChainOfDraft(),
+        BudgetedThought(),
+        SelfConsistency(),
+        ChainOfThought(),
+        Reading(),
+    )
     return Planner([route_of(name, routes) for name in names])
 
 
@@ -65,6 +91,7 @@ def preview(
     documents: Sequence[Document],
     *,
     budget: Budget,
+    outline: Outline | None = None,
     planner: Planner | None = None,
     price: Price | None = None,
 ) -> Plan:
@@ -75,6 +102,7 @@ def preview(
         model: The chat model, which is not called; None leaves the routes without one.
         documents: What was retrieved, with `score` in its metadata.
         budget: Caps of the question.
+        outline: As for `build_assistant`.
         planner: As for `build_assistant`.
         price: As for `build_assistant`.
 
@@ -82,8 +110,8 @@ def preview(
         TypeError: If the model is guarded already.
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
-    planner = planner or standard_planner()
-    meter = meter_of(model, price, budget)
+    planner = planner or standard_planner(outline)
+    meter = None if model is None else meter_of(model, price, budget)
     task = Task(question, scores_of(documents))
     standing = standing_of(Ledger(budget), meter, task, pays=False)
     forecasts = planner.forecasts(task, meter)
@@ -127,32 +155,3 @@ def scores_of(documents: Sequence[Document]) -> tuple[float, ...]:
     """Return the scores a retriever gave; documents without one count for nothing."""
     found = (document.metadata.get("score") for document in documents)
     return tuple(float(score) for score in found if isinstance(score, int | float))
-
-
-def meter_of(
-    model: BaseChatModel | None, price: Price | None, *budgets: Budget | None
-) -> Meter | None:
-    """Return how a model's calls are counted and priced; None without a model.
-
-    Raises:
-        TypeError: If the model is guarded already.
-        UnknownPrice: If dollars are capped and the model's price is not known.
-    """
-    if model is None:
-        return None
-    if is_guarded(model):
-        raise TypeError(
-            "this model is guarded already: give build_assistant the unguarded model, and its account "
-            "as invoke(…, context=BudgetContext(ledger=…))"
-        )
-    if price is None:
-        dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
-        price = known_price(model) if dollars_capped else price_of(model)
-    named = model._get_ls_params().get("ls_model_name")  # noqa: SLF001 - LangChain's own hook
-    return Meter(
-        counter_for(model),
-        price,
-        window=(model.profile or {}).get("max_input_tokens"),
-        attempts=provider_of(model).attempts,
-        model=named or type(model).__name__,
-    )

@@ -16,6 +16,7 @@ from shoestring.tools.outline.errors import (
     OutlineCorrupt,
     OutlineMismatch,
     UnknownNode,
+    WorkerLost,
 )
 from shoestring.tools.outline.node import Node
 from shoestring.tools.outline.opening import Opened
@@ -101,6 +102,7 @@ __all__ = [
     "UnknownNode",
     "UnreadableFile",
     "Update",
+    "WorkerLost",
     "outline_tools",
     "read",
     "split",

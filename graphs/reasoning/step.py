@@ -64,10 +64,10 @@ def likely_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
 
 def less(caps: Caps, amount: Amount) -> Caps:
     """Return what is left of `caps` after `amount`; None stays None."""
-    tokens, money = caps.tokens, caps.nanodollars
+    tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
     return Caps(
         tokens=None if tokens is None else max(0, tokens - amount.tokens),
         nanodollars=None if money is None else max(0, money - amount.nanodollars),
-        calls=caps.calls,
+        calls=None if calls is None else max(0, calls - amount.calls),
         seconds=caps.seconds,
     )

@@ -11,18 +11,13 @@ from langgraph.runtime import Runtime
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.budget import Amount
 from shoestring.graphs.account import working
-from shoestring.graphs.prompts import join_pieces, passages
+from shoestring.graphs.quoting import EXCERPTS, THRESHOLD, quoted, render_excerpts
 from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
+from shoestring.graphs.state import BudgetContext, BudgetState, record
 from shoestring.tools import trim
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_core.documents import Document
     from langgraph.graph.state import CompiledStateGraph
-
-LABEL = "Excerpts, word for word:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +27,12 @@ class Quote:
     Args:
         context: Tokens of excerpts at most.
         threshold: Abstain where the best excerpt's chance to hold evidence (`Trimmed.score`) is below
-            this. The default separates excerpts that hold an answer from those that do not best, by
-            `python benchmarks/quote_threshold.py SUITE_DIR`.
+            this.
         success: Prior chance of a right answer.
     """
 
-    context: int = 160
-    threshold: float = 0.16
+    context: int = EXCERPTS
+    threshold: float = THRESHOLD
     success: float = 0.2
     name: str = "quote"
     needs_model: bool = False
@@ -66,7 +60,7 @@ class Quote:
                 labelled = ledger.at(node="trim", route=self.name)
                 labelled.note("trim", detail, dropped=len(trimmed.dropped))
             kept = list(trimmed.documents)
-            trims = [*state.get("trims", []), record("trim", self.name, trimmed)]
+            trims = [*state["trims"], record("trim", self.name, trimmed)]
             return {"context": kept, "shown": kept, "trims": trims}
 
         def quote(state: BudgetState) -> BudgetState:
@@ -75,8 +69,7 @@ class Quote:
             if chance < self.threshold:
                 problem = f"the best excerpt has a chance of {chance:.0%} to answer"
                 return {"draft": failed(problem)}
-            text = f"{LABEL}\n\n{render_excerpts(excerpts)}"
-            return {"draft": Draft(kind="quote", text=text, truncated=False, problem="", cap=None)}
+            return {"draft": quoted(excerpts)}
 
         graph = StateGraph(BudgetState, context_schema=BudgetContext)
         graph.add_node("trim", trim_excerpts)
@@ -85,14 +78,3 @@ class Quote:
         graph.add_edge("trim", "quote")
         graph.add_edge("quote", END)
         return graph.compile(name=self.name)
-
-
-def render_excerpts(documents: Sequence[Document]) -> str:
-    r"""Render kept pieces as block quotes, each run of one source under its title or name."""
-    rendered: list[str] = []
-    for pieces in passages(documents):
-        metadata = pieces[0].metadata
-        name = " ".join(str(metadata.get("title") or metadata.get("source") or "").split())
-        quoted = "\n".join(f"> {line}" for line in join_pieces(pieces).split("\n"))
-        rendered.append(f"{quoted}\n— {name}" if name else quoted)
-    return "\n\n".join(rendered)

@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
 from math import log, log1p
 from typing import NamedTuple
 
@@ -31,6 +33,7 @@ _HANDED_UP = 60  # terms, and
 _HANDED_SENTENCES = 3  # sentences, that a part hands to the one it stands in
 _MOST_TERMS = 20_000  # different ones of a part, until the rarer ones are let go
 _MOST_KNOWN = 100_000  # words whose weight is kept
+_MOST_SHARED = 2**15  # runs between blanks whose words all documents share
 _SHORT = 8.0  # words that a sentence is taken to have besides its own, against short ones
 
 
@@ -41,11 +44,10 @@ class Rarity(dict[str, float]):
         """Read samples from all over the document's pieces."""
         super().__init__()
         self._found: Counter[str] = Counter()
-        self._words: dict[str, tuple[str, ...]] = {}  # of runs between blanks
-        self._telling: dict[str, tuple[str, ...]] = {}
+        self._telling = _Telling(self)
         self._samples = 1
         for self._samples, spot in enumerate(_samples(texts), start=1):
-            self._found.update({word for run in set(spot.split()) for word in self._of(run)})
+            self._found.update(set(chain.from_iterable(map(_words_of, spot.split()))))
 
     def __missing__(self, word: str) -> float:
         shortest = _SHORTEST if word.isascii() else 1
@@ -60,25 +62,27 @@ class Rarity(dict[str, float]):
 
     def telling(self, text: str) -> list[str]:
         """Give the words of a text that tell something, in order."""
-        runs = self._telling
-        found: list[str] = []
-        for run in text.split():
-            told = runs.get(run)
-            if told is None:
-                if len(runs) > _MOST_KNOWN:
-                    runs.clear()
-                told = runs[run] = tuple(word for word in self._of(run) if self[word] > 0)
-            found += told
+        return list(chain.from_iterable(map(self._telling.__getitem__, text.split())))
+
+
+class _Telling(dict[str, tuple[str, ...]]):
+    """The telling words of runs between blanks: most come again and again, and are looked at once."""
+
+    def __init__(self, rarity: Rarity) -> None:
+        super().__init__()
+        self._rarity = rarity
+
+    def __missing__(self, run: str) -> tuple[str, ...]:
+        if len(self) > _MOST_KNOWN:
+            self.clear()
+        rarity = self._rarity
+        found = self[run] = tuple([word for word in _words_of(run) if rarity[word] > 0])
         return found
 
-    def _of(self, run: str) -> tuple[str, ...]:
-        """Give the words of a run: most runs come again and again, and are taken apart once."""
-        known = self._words.get(run)
-        if known is None:
-            if len(self._words) > _MOST_KNOWN:
-                self._words.clear()
-            known = self._words[run] = tuple(words(run))
-        return known
+
+@lru_cache(_MOST_SHARED)
+def _words_of(run: str) -> tuple[str, ...]:
+    return tuple(words(run))
 
 
 class Sentence(NamedTuple):
@@ -95,11 +99,13 @@ class Digest:
         self.terms: Counter[str] = Counter()
         """How often each telling word was met."""
         self._sentences: list[Sentence] = []
+        self._ordered = True  # the sentences, by how central they are
         self._passages = 0
 
     def add(self, text: str, told: Sequence[str], rarity: Rarity) -> None:
         """Add a passage, with its telling words."""
         self.terms.update(told)
+        self._ordered = False
         self._passages += 1
         if self._passages <= _READ_ALL or self._passages % _READ_EACH == 0:
             self._sentences += [
@@ -112,6 +118,7 @@ class Digest:
         """Add a part with what it is mostly about."""
         self.terms.update(dict(part.terms.most_common(_HANDED_UP)))
         self._sentences += part.central(rarity)[:_HANDED_SENTENCES]
+        self._ordered = False
         self._bound(rarity)
 
     def gist(self, title: str, rarity: Rarity) -> str:
@@ -137,12 +144,15 @@ class Digest:
             told = sum([log1p(terms[word]) * rarity[word] for word in sentence.words])
             return told / (len(sentence.words) + _SHORT)
 
-        return sorted(self._sentences, key=height, reverse=True)
+        if not self._ordered:
+            self._sentences.sort(key=height, reverse=True)
+            self._ordered = True
+        return self._sentences
 
     def _bound(self, rarity: Rarity) -> None:
         """Let go of what says least, where too much has been gathered."""
         if len(self._sentences) > _MOST_SENTENCES:
-            self._sentences = self.central(rarity)[:_KEPT_SENTENCES]
+            del self.central(rarity)[_KEPT_SENTENCES:]
         if len(self.terms) > _MOST_TERMS:
             best = sorted(self.terms, key=lambda term: -self.terms[term] * rarity[term])
             self.terms = Counter({term: self.terms[term] for term in best[: _MOST_TERMS // 2]})

@@ -1,7 +1,8 @@
 """Outline: documents as trees, to be read roughly first and then where it matters."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import count as numbers
 from pathlib import Path
@@ -13,13 +14,13 @@ from langchain_core.documents import Document
 from shoestring.tools.index.index import Update
 from shoestring.tools.outline.contents import Contents, contents
 from shoestring.tools.outline.errors import UnknownNode
-from shoestring.tools.outline.grow import grow
 from shoestring.tools.outline.node import Node
-from shoestring.tools.outline.opening import Opened, opened
+from shoestring.tools.outline.opening import Opened, breadcrumb, opened
 from shoestring.tools.outline.reading import Found, excerpt
 from shoestring.tools.outline.refining import Refined, refined
 from shoestring.tools.outline.store import Held, Source, Store
 from shoestring.tools.outline.vectors import follow
+from shoestring.tools.outline.workers import Change, default_count, grown
 from shoestring.tools.relevance.tiers.tier import Tier
 from shoestring.tools.trimming.trim import Fill, Trimmed
 
@@ -66,7 +67,8 @@ class Outline:
         self._vectors = vectors
         self._store = store
         self._tokens = tokens
-        self._count = count or _o200k()
+        self._given = count
+        self._count = count or default_count()
 
     @classmethod
     def build(
@@ -77,6 +79,7 @@ class Outline:
         tokens: int = 200,
         count: Count | None = None,
         vectors: "VectorStore | None" = None,
+        workers: int = 1,
         wait: float = 60,
     ) -> Self:
         """Build an outline, or bring the one in a file in line with the documents.
@@ -92,10 +95,14 @@ class Outline:
             count: Counts the tokens of a text; o200k_base by default.
             vectors: A LangChain vector store of the outline's own that follows it, for passages that
                 say in other words what is asked; its errors pass through.
+            workers: How many processes read documents, for a corpus of many megabytes; `count` must
+                then be something that can be pickled, and a script begin with
+                `if __name__ == "__main__":`.
             wait: How long to wait for another process that is writing, in seconds.
 
         Raises:
-            ValueError: If `tokens` is not positive.
+            ValueError: If `tokens` or `workers` is not positive.
+            WorkerLost: If one of several workers was killed or could not start.
             OutlineCorrupt: If the file is damaged, or belongs to another program.
             OutlineMismatch: If another version of shoestring made it.
             OutlineBusy: If another process writes to it and does not finish in time.
@@ -105,7 +112,7 @@ class Outline:
         store = Store(None if path is None else Path(path), wait=wait, new=True)
         try:
             outline = cls(store, tokens=tokens, count=count, vectors=vectors)
-            outline.update(documents)
+            outline.update(documents, workers=workers)
         except BaseException:
             store.close()
             raise
@@ -131,42 +138,64 @@ class Outline:
         tokens = int(store.fact("tokens") or 200)
         return cls(store, tokens=tokens, count=count, vectors=vectors)
 
-    def update(self, documents: Iterable[Document], *, whole: bool = True) -> Update:
+    def update(
+        self, documents: Iterable[Document], *, whole: bool = True, workers: int = 1
+    ) -> Update:
         """Bring the outline in line with documents; only those that changed are read anew.
 
         Args:
-            documents: As for `build`. One document's parts are held in memory at a time.
+            documents: As for `build`. One document's parts are held in memory at a time, with
+                several workers those of a few.
             whole: The documents are all there is; else others stay.
+            workers: As for `build`.
+
+        Raises:
+            ValueError: If `workers` is not positive.
+            WorkerLost: As for `build`.
         """
+        if workers < 1:
+            raise ValueError(f"workers must be 1 or more, not {workers}")
         self._store.set_fact("tokens", str(self._tokens))
         if self._vectors is not None:
             self._store.send_all()
         known = self._store.hashes()
-        seen: dict[str, int] = {}
         places: dict[Source, int] = {}
-        added = changed = unchanged = 0
-        for name, parts in _grouped(documents):
-            source = Source(name, seen.get(name, 0))
-            seen[name] = source.nth + 1
-            place = places[source] = len(places)
-            digest = self._digest(parts)
-            before = known.pop(source, None)
-            if before == digest:
-                unchanged += 1
-                continue
-            nodes = grow(parts, name, source.nth, self._tokens, self._count)
-            self._store.replace(source, digest, place, nodes)
-            added += before is None
-            changed += before is not None
+        added = changed = 0
+        changes = self._changes(documents, known, places)
+        for change, nodes in grown(changes, self._tokens, self._given, workers):
+            self._store.replace(change.source, change.digest, change.place, nodes)
+            added += change.new
+            changed += not change.new
         # A source that came in fewer parts than before has changed, whatever else is kept.
-        gone = [source for source in known if whole or source.name in seen]
+        names = {source.name for source in places}
+        gone = [source for source in known if whole or source.name in names]
         for source in gone:
             self._store.replace(source, None, 0, iter(()))
         if whole:
             self._store.place(places)
         if self._vectors is not None:
             follow(self._store, self._vectors)
-        return Update(added, changed, unchanged, len(gone))
+        return Update(added, changed, len(places) - added - changed, len(gone))
+
+    def _changes(
+        self, documents: Iterable[Document], known: dict[Source, str], places: dict[Source, int]
+    ) -> Iterator[Change]:
+        """Yield the documents that are not as they are `known`; take those that came out of it.
+
+        Args:
+            documents: What there is.
+            known: The hashes of the documents that the store has.
+            places: Gets the place of each document.
+        """
+        seen: Counter[str] = Counter()
+        for name, parts in _grouped(documents):
+            source = Source(name, seen[name])
+            seen[name] += 1
+            place = places[source] = len(places)
+            digest = self._digest(parts)
+            before = known.pop(source, None)
+            if before != digest:
+                yield Change(source, place, digest, parts, before is None)
 
     # Looking.
 
@@ -182,13 +211,14 @@ class Outline:
         """
         return self._find(name).node
 
-    def documents(self) -> list[Node]:
-        """Return the documents in order."""
-        return [held.node for held in self._store.roots(-1)]
+    def documents(self, most: int | None = None) -> list[Node]:
+        """Return the documents in order; the first `most`, if that is given."""
+        return [held.node for held in self._store.roots(-1 if most is None else most)]
 
-    def children(self, name: str) -> list[Node]:
-        """Return the nodes that stand directly in one, in order."""
-        return [held.node for held in self._store.children(self._find(name), -1)]
+    def children(self, name: str, most: int | None = None) -> list[Node]:
+        """Return the nodes that stand directly in one, in order; the first `most`, if that is given."""
+        found = self._store.children(self._find(name), -1 if most is None else most)
+        return [held.node for held in found]
 
     def inside(self, name: str) -> list[Node]:
         """Return all nodes inside one, in reading order, parents first."""
@@ -227,6 +257,28 @@ class Outline:
         """
         _check(tokens)
         return opened(self._store, self._find(name), tokens, self._count)
+
+    def passages(self, name: str) -> list[Document]:
+        """Return the passages of a node in order, with their `source`, `start`, `end` and `title`.
+
+        Raises:
+            UnknownNode: If no node has that id.
+        """
+        held = self._find(name)
+        found = self._store.passages(held.at, held.last)
+        above = self._store.above([passage.held.at for passage in found])
+        return [
+            Document(
+                page_content=passage.text.strip(),
+                metadata={
+                    "source": passage.held.node.source,
+                    "start": passage.held.node.start,
+                    "end": passage.held.node.end,
+                    "title": breadcrumb([one.node for one in above[passage.held.at]]),
+                },
+            )
+            for passage in found
+        ]
 
     def read(
         self,
@@ -387,9 +439,3 @@ def _grouped(documents: Iterable[Document]) -> Iterable[tuple[str, list[Document
 def _check(tokens: int) -> None:
     if tokens < 0:
         raise ValueError(f"tokens must be 0 or more, not {tokens}")
-
-
-def _o200k() -> Count:
-    from shoestring.models.counting.counting import counter
-
-    return counter("o200k_base").count

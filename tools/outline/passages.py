@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from langchain_core.documents import Document
-
 from shoestring.tools.outline.shape import Shape
 from shoestring.tools.splitting.ruler import estimate_tokens
-from shoestring.tools.splitting.split import split
+from shoestring.tools.splitting.split import spans
 from shoestring.tools.trimming.kinds.chat import speaker
 from shoestring.tools.trimming.units import Unit, units
 
@@ -52,9 +50,8 @@ def _windows(text: str, start: int, end: int) -> Iterator[Span]:
 def _by_blocks(text: str, start: int, end: int, tokens: int, shape: Shape) -> Iterator[Span]:
     # The name alone tells `split` what kind of text it is; as plain text, "#" would be a heading.
     source = "text.c" if shape == "code" else "text.md"
-    whole = Document(text[start:end], metadata={"source": source, "start": start})
-    for passage in split([whole], tokens=tokens):
-        yield passage.metadata["start"], passage.metadata["end"]
+    for left, right in spans(text[start:end], source, tokens):
+        yield start + left, start + right
 
 
 def _by_lines(text: str, start: int, end: int, tokens: int, *, talk: bool) -> Iterator[Span]:

@@ -94,8 +94,11 @@ class Store(File):
                 (*key, place, digest),
             ).lastrowid
             assert document is not None  # noqa: S101 - of an INSERT
+            followed = db.execute("SELECT 1 FROM facts WHERE name = 'vectors'").fetchone()
             for node in nodes:
                 self._insert(db, document * DOCUMENT, node)
+                if followed and node.kind == "passage":
+                    self._note(db, document * DOCUMENT + node.number)
 
     def _insert(self, db: sqlite3.Connection, base: int, node: Grown) -> None:
         at = base + node.number
@@ -109,7 +112,6 @@ class Store(File):
             db.execute(statement, (*row[:5], node.id, *row[6:]))
         if node.kind == "passage":
             db.execute("INSERT INTO texts VALUES (?, ?)", (at, _bytes(node.text)))
-            self._note(db, at)
         db.execute(
             "INSERT INTO found (rowid, title, text) VALUES (?, ?, ?)",
             (at, *_searched(node.title, node.head, node.text)),
@@ -119,11 +121,7 @@ class Store(File):
         """Note a passage for a vector store; one that it has had all along needs no note."""
         name = "(SELECT id FROM nodes WHERE at = ?)"
         if not db.execute(f"DELETE FROM unsent WHERE gone = 1 AND id = {name}", (at,)).rowcount:  # noqa: S608 - ours
-            db.execute(
-                f"INSERT OR REPLACE INTO unsent SELECT {name}, 0"  # noqa: S608 - ours
-                " WHERE EXISTS (SELECT 1 FROM facts WHERE name = 'vectors')",
-                (at,),
-            )
+            db.execute(f"INSERT OR REPLACE INTO unsent SELECT {name}, 0", (at,))
 
     def _remove(self, db: sqlite3.Connection, document: int) -> None:
         span = (document * DOCUMENT, (document + 1) * DOCUMENT - 1)
@@ -299,11 +297,12 @@ class Store(File):
         return int(row[0])
 
     def passages_at(self, places: Iterable[int]) -> list[Passage]:
-        """Return passages by place, in reading order."""
+        """Return passages by place, in reading order; their nodes are without a gist."""
         found = self._held(
             "WHERE n.at IN (SELECT value FROM json_each(?)) AND n.kind = 'passage'"
             " ORDER BY d.place, n.at",
             (json.dumps(list(places)),),
+            leads=False,
         )
         return self._with_texts(found)
 
@@ -316,17 +315,18 @@ class Store(File):
         texts = {at: _text(text) for at, text in rows}
         return [Passage(held, texts[held.at]) for held in found if held.at in texts]
 
-    def _held(self, where: str, given: tuple[object, ...]) -> list[Held]:
+    def _held(self, where: str, given: tuple[object, ...], *, leads: bool = True) -> list[Held]:
+        """Return nodes; a passage's first sentence is its gist, which takes time to find."""
         with self._reading() as db:
             rows = db.execute(_NODE + where, given).fetchall()
-            leads = {
+            told = {
                 at: lead(_text(text))
                 for at, text in db.execute(
                     "SELECT at, text FROM texts WHERE at IN (SELECT value FROM json_each(?))",
-                    (json.dumps([row[9] for row in rows if row[2] == "passage"]),),
+                    (json.dumps([row[9] for row in rows if leads and row[2] == "passage"]),),
                 )
             }
-        return [_as_held(row, leads) for row in rows]
+        return [_as_held(row, told) for row in rows]
 
 
 def _inside(under: Held | None) -> tuple[str, tuple[int, ...]]:

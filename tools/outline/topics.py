@@ -7,9 +7,15 @@ between passages are compared, and the text is divided at the deepest valleys.
 from collections.abc import Sequence
 from math import sqrt
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shoestring.tools.outline.gists import Rarity
 
 __all__ = ["LONG", "Turning", "shifts"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 LONG = 24
 """Passages that may follow each other under one heading without being divided."""
@@ -17,7 +23,6 @@ LONG = 24
 _SIDE = 3  # passages on either side of a gap
 _FEWEST = 4  # passages of a topic
 _MOST = 20
-_ROUNDING = 1e-6  # weights below this are what adding and taking away have left
 _FAR = 0.6  # of the mean nearness of pages to those before them; what is further off is new
 _DEEP = 0.5  # standard deviations above the mean depth, from which a gap divides
 
@@ -34,8 +39,7 @@ def shifts(told: Sequence[Sequence[str]], rarity: Rarity) -> list[int]:
     """
     if len(told) < 2 * _FEWEST:
         return [0] if told else []
-    bags = [_bag(words, rarity) for words in told]
-    near = _nearness(bags)
+    near = _nearness(told, rarity)
     depths = [_depth(near, place) for place in range(len(near))]
     mean = sum(depths) / len(depths)
     spread = sqrt(sum((depth - mean) ** 2 for depth in depths) / len(depths))
@@ -48,29 +52,60 @@ def shifts(told: Sequence[Sequence[str]], rarity: Rarity) -> list[int]:
     return found
 
 
-def _nearness(bags: Sequence[dict[str, float]]) -> list[float]:
-    """Say for each gap how near the passages on its two sides are."""
-    left: dict[str, float] = {}
-    right = _sum(bags[:_SIDE])
-    near: list[float] = []
-    for gap in range(1, len(bags)):
-        _add(left, bags[gap - 1], 1)
-        _add(right, bags[gap - 1], -1)
-        if gap - 1 >= _SIDE:
-            _add(left, bags[gap - 1 - _SIDE], -1)
-        if gap - 1 + _SIDE < len(bags):
-            _add(right, bags[gap - 1 + _SIDE], 1)
-        near.append(_cosine(left, right))
+def _nearness(told: Sequence[Sequence[str]], rarity: Rarity) -> list[float]:
+    """Say for each gap how near the passages on its two sides are: the cosine of their words.
+
+    The products of sums are sums of products, so passages are compared two by two, those that are
+    near enough to stand at one gap.
+    """
+    keys, weights, place = _bags(told, rarity)
+    number = len(told)
+    words = int(keys.max(initial=0)) + 1
+    keyed = place * words + keys
+    products: list[Floats] = []
+    for apart in range(2 * _SIDE):
+        # The passages' words as they would be numbered this much further on.
+        moved = keyed + apart * words
+        at = np.minimum(np.searchsorted(keyed, moved), max(0, len(keyed) - 1))
+        same = keyed[at] == moved
+        both = weights[same] * weights[at[same]]
+        # With the one `apart` behind.
+        products.append(np.bincount(place[same], both, number).astype(np.float64))
+    gaps = np.arange(1, number)
+    left = [gaps - 1 - step for step in range(_SIDE)]
+    right = [gaps + step for step in range(_SIDE)]
+    shared = _products(products, left, right)
+    size = _products(products, left, left) * _products(products, right, right)
+    near: list[float] = np.where(
+        size > 0, shared / np.sqrt(np.where(size > 0, size, 1)), 0
+    ).tolist()
     return near
 
 
-def _add(total: dict[str, float], bag: dict[str, float], sign: int) -> None:
-    for word, told in bag.items():
-        rest = total.get(word, 0.0) + sign * told
-        if rest > _ROUNDING:
-            total[word] = rest
-        else:
-            total.pop(word, None)
+def _bags(told: Sequence[Sequence[str]], rarity: Rarity) -> tuple[Ints, Floats, Ints]:
+    """Give each passage's different words by number, their weights, and the passages' numbers."""
+    numbers: dict[str, int] = {}
+    keys = [numbers.setdefault(word, len(numbers)) for words in told for word in words]
+    place = np.repeat(np.arange(len(told)), [len(words) for words in told])
+    most = len(numbers) + 1
+    both, times = np.unique(place * most + np.array(keys, np.int64), return_counts=True)
+    rare = np.array([rarity[word] for word in numbers] or [0.0], np.float64)
+    keys_of = both % most
+    weights: Floats = times.astype(np.float64) * rare[keys_of]
+    return keys_of, weights, both // most
+
+
+def _products(products: Sequence[Floats], ones: Sequence[Ints], others: Sequence[Ints]) -> Floats:
+    """Sum the products of passages on one side of each gap with those on another."""
+    number = len(products[0])
+    total = np.zeros(len(ones[0]))
+    for one in ones:
+        for other in others:
+            inside = (one >= 0) & (one < number) & (other >= 0) & (other < number)
+            apart = int(abs(one[0] - other[0]))
+            first = np.minimum(one, other)
+            total += np.where(inside, products[apart][np.clip(first, 0, number - 1)], 0.0)
+    return total
 
 
 class Turning:

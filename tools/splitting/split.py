@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 from shoestring.tools.splitting.blocks import Block, blocks
 from shoestring.tools.splitting.ruler import Ruler
 
-__all__ = ["split"]
+__all__ = ["spans", "split"]
 
 # What the counter found too large is cut again for this share of what would just have fitted.
 _SMALLER = 0.95
@@ -52,6 +52,12 @@ def split(
     if tokens <= 0:
         raise ValueError(f"tokens must be positive, not {tokens}")
     return (passage for document in documents for passage in _split(document, tokens, count))
+
+
+def spans(text: str, source: str, tokens: int) -> Iterator[tuple[int, int]]:
+    """Give only where the passages of a text begin and end; the rest is as for `split`."""
+    found = _Splitter(text, tokens, None).passages(blocks(text, source))
+    return ((start, end) for _, start, end in found)
 
 
 def _split(

@@ -1,7 +1,7 @@
 """Common words: which words of a question every text holds, and which tell texts apart."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from shoestring.tools.words.stems import stem
@@ -13,8 +13,10 @@ _LIST = Path(__file__).with_name("common_words.txt")  # made by benchmarks/commo
 # the places of the listed words in the vocabulary they come from.
 _ZIPF = (3.2, 40.0)
 _RARE = 12.0  # -log of the share of a word that counts in full: one in 160,000
+_KNOWN = 2**15  # words whose weight is kept
 
 
+@lru_cache(_KNOWN)
 def weight(word: str) -> float:
     """Say how much a word of a question counts, in (0, 1]: the less, the commoner it is.
 
