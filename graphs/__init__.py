@@ -4,7 +4,14 @@ from shoestring.graphs.assistant import build_assistant
 from shoestring.graphs.check import Verdict, check
 from shoestring.graphs.planning import Plan, planner_of, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
-from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote, Reading
+from shoestring.graphs.strategies import (
+    ChainOfDraft,
+    ChainOfThought,
+    Direct,
+    Quote,
+    Reading,
+    Research,
+)
 
 __all__ = [
     "Answer",
@@ -16,6 +23,7 @@ __all__ = [
     "Plan",
     "Quote",
     "Reading",
+    "Research",
     "Verdict",
     "build_assistant",
     "check",

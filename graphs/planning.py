@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from shoestring.agents import Meter, Planner, Standing, Task
 from shoestring.agents.bands import share_left
 from shoestring.budget import Budget, Ledger
-from shoestring.graphs.strategies import ChainOfDraft, ChainOfThought, Direct, Quote, Reading
+from shoestring.graphs.strategies import (
+    ChainOfDraft,
+    ChainOfThought,
+    Direct,
+    Quote,
+    Reading,
+    Research,
+)
 from shoestring.models import counter_for, is_guarded, known_price, price_of
 from shoestring.models.providers import provider_of
 
@@ -68,6 +75,7 @@ def planner_of(names: Sequence[str]) -> Planner:
         ChainOfDraft(),
         ChainOfThought(),
         Reading(),
+        Research(),
     )
     routes = {route.name: route for route in standing}
     for name in names:

@@ -5,5 +5,6 @@ from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
 from shoestring.graphs.strategies.direct import Direct
 from shoestring.graphs.strategies.quote import Quote
 from shoestring.graphs.strategies.reading import Reading
+from shoestring.graphs.strategies.research import Research
 
-__all__ = ["ChainOfDraft", "ChainOfThought", "Direct", "Quote", "Reading"]
+__all__ = ["ChainOfDraft", "ChainOfThought", "Direct", "Quote", "Reading", "Research"]
