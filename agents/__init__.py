@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shoestring.agents.allowance import Allowance
 from shoestring.agents.choosing import Choice, Policy, Session, Standing, short
+from shoestring.agents.elasticity import Elasticity
 from shoestring.agents.features import Task
 from shoestring.agents.forecast import BadForecasts, Forecaster, Run
 from shoestring.agents.planner import Planner
@@ -45,6 +46,7 @@ __all__ = [
     "BudgetMiddleware",
     "Choice",
     "ContextMiddleware",
+    "Elasticity",
     "Estimate",
     "Expected",
     "Forecast",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _EVEN = 0.5  # the chance of a leader that is none
+_WIDEST = 64  # answers sampled side by side, whatever a rule says
 
 
 class StoppingRule(Protocol):
@@ -109,6 +110,22 @@ class AdaptiveConsistency:
         leaders = [count for _, count in Counter(answers).most_common(2)]
         first, second = (*leaders, 0, 0)[:2]
         return bool(answers) and leads(first, second) >= self.sure
+
+
+def fewest(rule: StoppingRule, answers: Sequence[Hashable]) -> int:
+    """Return how many more answers it takes at least to settle a vote: all for the one that leads.
+
+    So many may be sampled side by side: had they been sampled in turn, each would have been needed. At most 64.
+
+    >>> fewest(FixedSamples(8), ["7"] * 3), fewest(EarlyStopping(window=5), []), fewest(AdaptiveConsistency(), [])
+    (5, 5, 4)
+    >>> fewest(AdaptiveConsistency(), ["7", "8", "7"])
+    4
+    """
+    leader, more = majority(answers), 0
+    while more < _WIDEST and not rule.enough([*answers, *[leader] * more]):
+        more += 1
+    return more
 
 
 def leads(first: int, second: int) -> float:

@@ -52,7 +52,7 @@ class Amount:
 
     Raises:
         TypeError: If a figure is no int.
-        ValueError: If a figure is negative or 2**63 or more, also as the result of `+` or `-`.
+        ValueError: If a figure is negative or 2**63 or more, also as a result.
 
     >>> Amount(input_tokens=900, output_tokens=100, calls=1) + Amount(nanodollars=25_000_000)
     Amount(input_tokens=900, output_tokens=100, nanodollars=25000000, calls=1)
@@ -120,6 +120,19 @@ class Amount:
             self.output_tokens - other.output_tokens,
             self.nanodollars - other.nanodollars,
             self.calls - other.calls,
+        )
+
+    def times(self, number: int) -> Amount:
+        """Return this amount so many times.
+
+        >>> Amount(input_tokens=900, calls=1).times(3)
+        Amount(input_tokens=2700, output_tokens=0, nanodollars=0, calls=3)
+        """
+        return Amount(
+            number * self.input_tokens,
+            number * self.output_tokens,
+            number * self.nanodollars,
+            number * self.calls,
         )
 
 

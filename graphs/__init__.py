@@ -5,18 +5,23 @@ from shoestring.graphs.check import Verdict, check
 from shoestring.graphs.planning import Plan, planner_of, preview, standard_planner
 from shoestring.graphs.state import Answer, BudgetContext, BudgetState, merge_spend
 from shoestring.graphs.strategies import (
+    BudgetedThought,
+    Cascade,
     ChainOfDraft,
     ChainOfThought,
     Direct,
     Quote,
     Reading,
     Research,
+    SelfConsistency,
 )
 
 __all__ = [
     "Answer",
     "BudgetContext",
     "BudgetState",
+    "BudgetedThought",
+    "Cascade",
     "ChainOfDraft",
     "ChainOfThought",
     "Direct",
@@ -24,6 +29,7 @@ __all__ = [
     "Quote",
     "Reading",
     "Research",
+    "SelfConsistency",
     "Verdict",
     "build_assistant",
     "check",

@@ -23,8 +23,8 @@ from shoestring.graphs.account import (
     working,
 )
 from shoestring.graphs.check import check
+from shoestring.graphs.metering import meter_of
 from shoestring.graphs.planning import (
-    meter_of,
     need_of,
     scores_of,
     standard_planner,
@@ -107,7 +107,7 @@ def build_assistant(
         means=Means(
             ledgers=ledgers or MemoryStore(),
             model=model,
-            meter=meter_of(model, price, budget, thread_budget),
+            meter=None if model is None else meter_of(model, price, budget, thread_budget),
             tiers=tiers,
             outline=outline,
         ),
@@ -205,6 +205,7 @@ class _Assistant:
             "earlier": "",
             "context": [],
             "shown": [],
+            "thoughts": "",
             "trims": [],
             "draft": failed(""),
             "problems": [],
@@ -248,7 +249,7 @@ class _Assistant:
         own = open_route(ledger, choice.route, choice.set_aside) if choice.route else None
         # Nothing was tried, or money ended: then this is why there is no answer.
         gave_up = choice.route is None and (choice.stopped_by is not None or not state["tried"])
-        return {
+        update: BudgetState = {
             "route": choice.route or "",
             "route_ledger_id": own.id if own is not None else None,
             "began": ledger.elapsed,
@@ -257,6 +258,15 @@ class _Assistant:
             "stopped_by": choice.stopped_by or state["stopped_by"],
             "problems": [*state["problems"], choice.reason] if gave_up else state["problems"],
         }
+        if choice.route is not None:  # which begins with an empty page
+            update |= {
+                "thoughts": "",
+                "draft": failed(""),
+                "over": False,
+                "context": [],
+                "shown": [],
+            }
+        return update
 
     def after_plan(self, state: BudgetState) -> str:
         return state["route"] or "answer"

@@ -51,6 +51,9 @@ OPENERS = frozenset(
 HEDGES = frozenset({"answer", "question", "source", "sources", "text"})
 """Words about answering, not an answer."""
 
+LOOP = 12
+"""Runs of four words from which an answer may be a loop: a short one may say a thing twice."""
+
 MOST_SOURCES = 3
 """Sources named for an answer that cites none itself."""
 
@@ -78,7 +81,7 @@ def check(
 ) -> Verdict:
     """Check a generated answer against what its model was shown.
 
-    The draft passes when it is not empty, not truncated and no admission that the sources hold no answer;
+    The draft passes when it is not empty, not truncated, no loop and no admission that the sources hold no answer;
     when every `[n]` in it names a source; when its names, numbers and identifiers stand in the cited
     spans (in all that was shown, where it cites none) or in the question; when at least `SUPPORT` of
     its words do ("yes" and "no" aside); and when it says more than the question did. It compares words,
@@ -97,7 +100,9 @@ def check(
         return Verdict(("the answer is empty",), ())
     if truncated:
         problems.append("the answer was cut off")
-    if DECLINED.search(_plain(text)):
+    if _loops(words(text)):
+        problems.append("the answer repeats itself")
+    if DECLINED.search(plain(text)):
         return Verdict((*problems, "the model found no answer in the sources"), ())
     sources = passages(context)
     numbers = list(dict.fromkeys(int(match) for match in CITATION.findall(answer)))
@@ -118,28 +123,34 @@ def check(
     return Verdict(tuple(problems), tuple(cited or _closest(said, shown)))
 
 
+def _loops(said: Sequence[str]) -> bool:
+    """Whether most runs of four words come again: lists differ somewhere in four words, loops do not."""
+    runs = [tuple(said[at : at + 4]) for at in range(len(said) - 3)]
+    return len(runs) >= LOOP and 2 * len(set(runs)) < len(runs)
+
+
 def _echoes(text: str, said: Sequence[str], question: str) -> bool:
     """Whether an answer has only words of the question; what it puts in quotes is a word, too."""
     asked = {stem(word) for word in words(question)}
-    known = _plain(question)
+    known = plain(question)
     return all(
         stem(word) in asked or word in STOP_WORDS or word in HEDGES for word in said
-    ) and all(_plain(quoted) in known for quoted in QUOTED.findall(text))
+    ) and all(plain(quoted) in known for quoted in QUOTED.findall(text))
 
 
 class _Known:
     """The words, numbers and terms of a text."""
 
     def __init__(self, text: str) -> None:
-        plain = _plain(text)
-        self.terms = set(words(plain))
-        self._words = set(WORD.findall(plain))
-        self._numbers = {_number(match) for match in NUMBER.findall(plain)}
+        known = plain(text)
+        self.terms = set(words(known))
+        self._words = set(WORD.findall(known))
+        self._numbers = {_number(match) for match in NUMBER.findall(known)}
 
     def holds(self, fact: str) -> bool:
         """Whether a fact stands in the text as a whole word or number, thousands separators aside."""
-        plain = _plain(fact)
-        return plain in self._words or _number(plain) in self._numbers
+        wanted = plain(fact)
+        return wanted in self._words or _number(wanted) in self._numbers
 
 
 def _number(text: str) -> str:
@@ -191,5 +202,6 @@ def _whole(piece: Document) -> str:
     return f"{piece.metadata.get('title', '')} {join_pieces([piece])}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text as it is compared: NFKC, case folded, white space collapsed."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from shoestring.agents import Meter, Planner, Standing, Task
 from shoestring.agents.bands import share_left
 from shoestring.budget import Budget, Ledger
+from shoestring.graphs.metering import meter_of
 from shoestring.graphs.strategies import (
+    BudgetedThought,
     ChainOfDraft,
     ChainOfThought,
     Direct,
     Quote,
     Reading,
     Research,
+    SelfConsistency,
 )
-from shoestring.models import counter_for, is_guarded, known_price, price_of
-from shoestring.models.providers import provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -73,6 +74,8 @@ def planner_of(names: Sequence[str]) -> Planner:
         Quote(),
         Direct(),
         ChainOfDraft(),
+        BudgetedThought(),
+        SelfConsistency(),
         ChainOfThought(),
         Reading(),
         Research(),
@@ -110,7 +113,7 @@ def preview(
         UnknownPrice: If dollars are capped and the model's price is not known.
     """
     planner = planner or standard_planner(outline)
-    meter = meter_of(model, price, budget)
+    meter = None if model is None else meter_of(model, price, budget)
     task = Task(question, scores_of(documents))
     standing = standing_of(Ledger(budget), meter, task, pays=False)
     forecasts = planner.forecasts(task, meter)
@@ -154,32 +157,3 @@ def scores_of(documents: Sequence[Document]) -> tuple[float, ...]:
     """Return the scores a retriever gave; documents without one count for nothing."""
     found = (document.metadata.get("score") for document in documents)
     return tuple(float(score) for score in found if isinstance(score, int | float))
-
-
-def meter_of(
-    model: BaseChatModel | None, price: Price | None, *budgets: Budget | None
-) -> Meter | None:
-    """Return how a model's calls are counted and priced; None without a model.
-
-    Raises:
-        TypeError: If the model is guarded already.
-        UnknownPrice: If dollars are capped and the model's price is not known.
-    """
-    if model is None:
-        return None
-    if is_guarded(model):
-        raise TypeError(
-            "this model is guarded already: give build_assistant the unguarded model, and its account "
-            "as invoke(…, context=BudgetContext(ledger=…))"
-        )
-    if price is None:
-        dollars_capped = any(budget is not None and budget.usd is not None for budget in budgets)
-        price = known_price(model) if dollars_capped else price_of(model)
-    named = model._get_ls_params().get("ls_model_name")  # noqa: SLF001 - LangChain's own hook
-    return Meter(
-        counter_for(model),
-        price,
-        window=(model.profile or {}).get("max_input_tokens"),
-        attempts=provider_of(model).attempts,
-        model=named or type(model).__name__,
-    )

@@ -85,6 +85,37 @@ def draft_prompt(
     return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
 
 
+def estimate_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
+    """Return the messages of a call that says how many tokens of thought a question takes."""
+    del thoughts  # the first to think
+    ask = (
+        "Do not answer yet. Estimate the fewest tokens it takes to think this question through, and "
+        f"write the number alone, as [[number]]: {question}"
+    )
+    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+
+
+def within_prompt(
+    question: str, context: str, thoughts: str = "", *, tokens: int
+) -> list[BaseMessage]:
+    """Return the messages of a call that thinks in fewer than `tokens` tokens."""
+    del thoughts  # an estimate is none
+    ask = (
+        "Using only the sources above, think step by step about this question, and use less than "
+        f"{tokens} tokens: {question}"
+    )
+    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+
+
+def stands_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
+    """Return the messages of a call that says whether an answer, in `thoughts`, stands in the sources."""
+    ask = (
+        f"Question: {question}\nAnswer: {thoughts}\n\n"
+        "Do the sources above say that this is the right answer? Write yes or no."
+    )
+    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+
+
 ENOUGH = "ENOUGH"
 """What a model that navigates writes when what it has read answers the question."""
 

@@ -20,7 +20,6 @@ from shoestring.graphs.prompts import navigate_prompt, render_sources
 from shoestring.graphs.quoting import EXCERPTS, so_far
 from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
-from shoestring.graphs.reasoning.drafts import failed
 from shoestring.graphs.reasoning.step import Step, less, likely_cost, shared
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import UnknownNode, trim
@@ -156,7 +155,7 @@ class _Reader:
                 "opened": [*opened, *(p for p in frontier if p not in {m["part"] for m in menus})],
                 "spend": mirror(ledger),
             }
-        return {**update, "draft": failed(""), "thoughts": ""} if first else update
+        return update
 
     def after_look(self, state: ReadingState) -> list[Send] | str:
         """Ask about each part by itself, side by side; or read."""
@@ -317,16 +316,18 @@ class _Reader:
             detail = f"{trimmed.tokens:,} of {room:,} tokens of room used"
             labelled.note("trim", detail, dropped=len(pool.dropped) + len(trimmed.dropped))
             context = list(trimmed.documents)
+            draft = so_far(context, pool.score, cap)
             trims = [
                 pool.record("read", self.route),
-                record("read", self.route, trimmed, first=False),
+                record("read", self.route, trimmed, given="shown"),
             ]
             return {
                 "documents": with_parts(state["documents"], self.outline, parts, pool.kept),
                 "context": context,
                 "shown": context,
-                "trims": [*state.get("trims", []), *trims],
-                "draft": so_far(context, pool.score, cap),
+                "trims": [*state["trims"], *trims],
+                "draft": draft,
+                "over": bool(cap) or not context,
                 "purpose": purpose,
                 "spend": mirror(ledger),
             }

@@ -202,8 +202,6 @@ class _Research:
         ledger.at(node=SPLIT, route=self.route).note("split", told)
         return {
             "parts": self._parts(state, ledger, asked),
-            "draft": failed(""),
-            "thoughts": "",
             "spend": mirror(ledger),
         }
 
@@ -312,7 +310,7 @@ class _Research:
             f"{trimmed.tokens:,} of {room:,} tokens of room used",
             dropped=len(pool.dropped) + len(trimmed.dropped),
         )
-        finding["trims"].append(record(_name(part), self.route, trimmed, first=False))
+        finding["trims"].append(record(_name(part), self.route, trimmed, given="shown"))
         if not trimmed.documents:
             finding["problem"] = "nothing relevant fits"
             return finding, []
@@ -352,8 +350,9 @@ class _Research:
                 "context": context,
                 "shown": context,
                 "thoughts": notes,
-                "trims": [*state.get("trims", []), *trims],
+                "trims": [*state["trims"], *trims],
                 "draft": best_of(findings, context, pool.score, cap),
+                "over": bool(cap) or not context,
                 "purpose": purpose,
                 "spend": mirror(ledger),
             }

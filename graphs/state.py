@@ -76,7 +76,7 @@ class LeftOut(TypedDict):
 class TrimRecord(TypedDict):
     """One trim of the context: for which node and route, what was kept of it, and what was not.
 
-    `given` says what was trimmed: the question's `documents`, or what the first trim of the route had
+    `given` says what was trimmed: the question's `documents`, or what an earlier trim of the route had
     `shown`. `room` and `tokens` are model tokens: those there were, and those that were used.
     """
 
@@ -89,12 +89,14 @@ class TrimRecord(TypedDict):
     dropped: list[LeftOut]
 
 
-def record(node: str, route: str, trimmed: Trimmed, *, first: bool = True) -> TrimRecord:
-    """Return what a trim did, as plain data for the state; `first` says whether of its route."""
+def record(
+    node: str, route: str, trimmed: Trimmed, *, given: Literal["documents", "shown"] = "documents"
+) -> TrimRecord:
+    """Return what a trim did, as plain data for the state."""
     return TrimRecord(
         node=node,
         route=route,
-        given="documents" if first else "shown",
+        given=given,
         room=trimmed.limit,
         tokens=trimmed.tokens,
         kept=list(trimmed.documents),
@@ -137,6 +139,7 @@ class BudgetState(TypedDict, total=False):
     `route_ledger_id` what is set aside for the route under way. That began after `began` active seconds,
     when the draft was `earlier`. `needed` counts the thread's questions and adds up what they were
     forecast to cost, in tokens.
+    `over` says that the money of the route under way is, so that its other nodes do nothing.
     `trims` holds all trims of the question in order, so that what was withheld can be audited:
     `invoke(…, output_keys=["answer", "documents", "trims"])` hands them over.
     """
@@ -160,6 +163,7 @@ class BudgetState(TypedDict, total=False):
     trims: list[TrimRecord]
     thoughts: str
     draft: Draft
+    over: bool
     problems: list[str]
     answer: str
     kind: Kind

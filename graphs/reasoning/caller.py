@@ -13,12 +13,16 @@ from shoestring.agents import Means
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
 from shoestring.graphs.reasoning.asking import Asking
-from shoestring.graphs.reasoning.drafts import drafted, over
+from shoestring.graphs.reasoning.drafts import drafted
 from shoestring.graphs.reasoning.step import Step
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from langchain_core.messages import BaseMessage
+
+    from shoestring.budget import Ledger
 
 Write = Callable[[BudgetState, Draft], BudgetState]
 """What becomes of the state by a call's draft, one that failed by the budget included."""
@@ -34,6 +38,7 @@ class Caller:
         means: What the route works with.
         write: Puts the draft into the state.
         options: Passed to the model, for example a `temperature`.
+        beside: Whether others work beside it, see `working`.
     """
 
     route: str
@@ -41,6 +46,7 @@ class Caller:
     means: Means
     write: Write = drafted
     options: tuple[tuple[str, Any], ...] = ()
+    beside: bool = False
 
     def node(self) -> RunnableLambda[BudgetState, BudgetState]:
         """Return it as a node, for synchronous and asynchronous runs."""
@@ -48,21 +54,25 @@ class Caller:
 
     def call(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Call the model, if there is something to show it."""
-        if over(state) or not state["context"]:
+        if state["over"]:
             return {}
-        with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
+        with self._working(state) as ledger:
             paying = ledger.at(purpose=state.get("purpose", "work"))
             draft = self._asking.ask(paying, self._messages(state), config)
             return self.write(state, draft) | {"spend": mirror(ledger)}
 
     async def acall(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
         """Do the same in an asynchronous run."""
-        if over(state) or not state["context"]:
+        if state["over"]:
             return {}
-        with working(state, get_runtime(BudgetContext), self.means.ledgers) as ledger:
+        with self._working(state) as ledger:
             paying = ledger.at(purpose=state.get("purpose", "work"))
             draft = await self._asking.aask(paying, self._messages(state), config)
             return self.write(state, draft) | {"spend": mirror(ledger)}
+
+    def _working(self, state: BudgetState) -> AbstractContextManager[Ledger]:
+        runtime = get_runtime(BudgetContext)
+        return working(state, runtime, self.means.ledgers, beside=self.beside)
 
     @property
     def _asking(self) -> Asking:
@@ -70,4 +80,4 @@ class Caller:
 
     def _messages(self, state: BudgetState) -> list[BaseMessage]:
         context = render_sources(state["context"])
-        return self.step.prompt(state["question"], context, state.get("thoughts", ""))
+        return self.step.prompt(state["question"], context, state["thoughts"])

@@ -16,22 +16,21 @@ def generated(text: str, *, truncated: bool) -> Draft:
 
 
 def drafted(state: BudgetState, draft: Draft) -> BudgetState:
-    """Take a call's draft for the best so far; where it failed, the one before stays, if it is whole."""
+    """Take a call's draft for the best so far; where it failed, the one before stays, if it is whole.
+
+    A failure by the budget ends the route.
+    """
+    if not draft["problem"]:
+        return {"draft": draft}
     best = state["draft"]
-    if draft["problem"] and best["text"] and not best["truncated"]:
-        draft = Draft(
-            kind=best["kind"], text=best["text"], truncated=False, problem="", cap=draft["cap"]
-        )
-    return {"draft": draft}
+    if best["text"] and not best["truncated"]:
+        best = best.copy()
+        best["cap"] = draft["cap"]
+        return {"draft": best, "over": True}
+    return {"draft": draft, "over": True}
 
 
 def noted(state: BudgetState, draft: Draft) -> BudgetState:
     """Take a call's draft for the best so far, and for the thoughts that the next call reads."""
     update = drafted(state, draft)
     return update if draft["problem"] else update | {"thoughts": draft["text"]}
-
-
-def over(state: BudgetState) -> bool:
-    """Whether an earlier step found out that nothing more can be done on this route."""
-    draft = state["draft"]
-    return bool(draft["problem"] or draft["cap"])

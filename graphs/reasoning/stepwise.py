@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from langgraph.graph import END, START, StateGraph
 
@@ -63,10 +63,11 @@ class Stepwise(ABC):
         graph = StateGraph(BudgetState, context_schema=BudgetContext)
         before = START
         for place, step in enumerate(self.steps):
-            first, later = before == START, self.steps[place + 1 :]
-            trimming = "trim" if first and not later else f"trim for {step.name}"
+            later = self.steps[place + 1 :]
+            trimming = f"trim for {step.name}" if place or later else "trim"
+            given: Literal["documents", "shown"] = "shown" if place else "documents"
             write = noted if later else drafted
-            graph.add_node(trimming, Trimmer(self.name, trimming, step, later, means, first))
+            graph.add_node(trimming, Trimmer(self.name, trimming, step, later, means, given))
             graph.add_node(step.name, Caller(self.name, step, means, write).node())
             graph.add_edge(before, trimming)
             graph.add_edge(trimming, step.name)

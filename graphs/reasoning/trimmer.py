@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from langgraph.runtime import Runtime
 
 from shoestring.agents import Means, short
+from shoestring.agents.choosing import portion
 from shoestring.budget import Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
-from shoestring.graphs.reasoning.drafts import drafted, failed, over
+from shoestring.graphs.reasoning.drafts import drafted, failed
 from shoestring.graphs.reasoning.step import Step, least_cost, less, read_too
 from shoestring.graphs.state import BudgetContext, BudgetState, record
 from shoestring.tools import trim
@@ -30,8 +31,8 @@ class Trimmer:
         step: The step that follows.
         later: The steps after that one: what they need at least is kept back.
         means: What the route works with.
-        first: Whether it is the first of its route: it reads the question's documents, and the others
-            what this one has shown.
+        given: What it trims: the question's `documents`, or what was `shown` of them before.
+        readers: Calls that each read the trimmed context: what is affordable is for all of them.
     """
 
     route: str
@@ -39,11 +40,12 @@ class Trimmer:
     step: Step
     later: Sequence[Step]
     means: Means
-    first: bool
+    given: Literal["documents", "shown"] = "documents"
+    readers: int = 1
 
     def __call__(self, state: BudgetState, runtime: Runtime[BudgetContext]) -> BudgetState:
         """Trim, unless an earlier step ended the route."""
-        if not self.first and over(state):
+        if state["over"]:
             return {}
         with working(state, runtime, self.means.ledgers) as ledger:
             purpose = state.get("purpose", "work")
@@ -53,18 +55,18 @@ class Trimmer:
         meter = self.means.meter
         assert meter is not None  # noqa: S101 - the route made sure
         question = state["question"]
-        thoughts = "" if self.first else state.get("thoughts", "")
-        prompt = meter.prompt(self.step.prompt(question, "", thoughts))
+        prompt = meter.prompt(self.step.prompt(question, "", state["thoughts"]))
         kept_back = least_cost(self.later, question, meter)
         if self.later:  # the next step reads what this one writes
             kept_back += read_too(self.step.output, meter)
         caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
+        caps = portion(caps, 1 / self.readers)
         room = min(
             meter.units(self.step.context),
             meter.room(caps, prompt=prompt, output=self.step.output),
         )
         trimmed = trim(
-            state["documents"] if self.first else state["shown"],
+            state[self.given],
             question,
             room,
             count=meter.counter.count,
@@ -77,16 +79,13 @@ class Trimmer:
             dropped=len(trimmed.dropped),
         )
         context = list(trimmed.documents)
-        done = record(self.node, self.route, trimmed, first=self.first)
-        update: BudgetState = {
-            "context": context,
-            "trims": [*state.get("trims", []), done],
-            "spend": mirror(ledger),
-        }
-        if self.first:
-            update |= {"shown": context, "thoughts": "", "draft": failed("")}
+        done = record(self.node, self.route, trimmed, given=self.given)
+        update: BudgetState = {"trims": [*state["trims"], done], "spend": mirror(ledger)}
         if not context:
             cap = short(meter.bound(prompt, self.step.output), caps) if not room else None
-            why = failed("no context fits" if not room else "nothing relevant fits", cap)
-            update |= {"draft": why} if self.first else drafted(state, why)
+            problem = "no context fits" if not room else "nothing relevant fits"
+            return update | drafted(state, failed(problem, cap))
+        update["context"] = context
+        if self.given == "documents":
+            update["shown"] = context
         return update

@@ -60,7 +60,7 @@ class Quote:
                 labelled = ledger.at(node="trim", route=self.name)
                 labelled.note("trim", detail, dropped=len(trimmed.dropped))
             kept = list(trimmed.documents)
-            trims = [*state.get("trims", []), record("trim", self.name, trimmed)]
+            trims = [*state["trims"], record("trim", self.name, trimmed)]
             return {"context": kept, "shown": kept, "trims": trims}
 
         def quote(state: BudgetState) -> BudgetState:

@@ -103,6 +103,17 @@ def test_a_truncated_answer_fails() -> None:
     assert "cut off" in problems("The ferry carries", truncated=True)
 
 
+@pytest.mark.parametrize(
+    "answer", ["The ferry carries 120 people. " * 6, "people and grams of " * 9]
+)
+def test_a_loop_is_no_answer(answer: str) -> None:
+    """What says one thing over and over is named; a thing said twice, or a list, is not."""
+    assert "repeats itself" in problems(answer)
+    twice = "The ferry carries 120 people. " * 2
+    assert problems(twice) == ""
+    assert problems(twice + "The heron weighs 1,850 grams, and was ringed near Port Ellery.") == ""
+
+
 def test_the_question_may_be_repeated() -> None:
     """A name that stands in the question is no invention."""
     assert problems("Lena: the ferry carries 120 people.", "Lena asks: how many people?") == ""
