@@ -16,6 +16,7 @@ from shoestring.graphs.strategies import (
     Direct,
     Quote,
     Reading,
+    Research,
     SelfConsistency,
 )
 from shoestring.graphs.strategies.knobs import route_of
@@ -81,6 +82,7 @@ def planner_of(names: Sequence[str]) -> Planner:
         SelfConsistency(),
         ChainOfThought(),
         Reading(),
+        Research(),
     )
     return Planner([route_of(name, routes) for name in names])
 
