@@ -44,7 +44,8 @@ def route_of(spec: str, routes: Iterable[Route]) -> Route:
             some = f"it has {', '.join(known)}" if known else "it has none"
             raise ValueError(f"route {name!r} has no knob {key!r:.40}: {some}")
         values[key] = _number(name, key, value, known[key])
-    return replace(route, **values) if values else route
+    turned: Route = replace(route, **values) if values else route
+    return turned
 
 
 def _knobs(route: object) -> dict[str, int | float]:
