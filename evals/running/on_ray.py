@@ -62,12 +62,13 @@ class OnRay:
         self._ray = ray
         self._measure = measure
         try:
-            self._sent = ray.put(measure)
+            ray.cloudpickle.dumps(measure)  # what cannot be, it says in a line; `put` takes a page
         except Exception as error:
             raise ValueError(
                 f"the target or a scorer cannot be sent to other processes: {error}. Give a function at "
                 "the top of a module, which makes there what cannot be sent"
             ) from error
+        self._sent = ray.put(measure)
         self._task = ray.remote(max_retries=0)(_measured)
 
     async def measured(self, cell: Cell, ledger: Ledger) -> Measured:
