@@ -15,8 +15,10 @@ from inspect_ai.model import (
     ChatMessageUser,
     GenerateConfig,
     ModelAPI,
+    ModelCost,
     ModelOutput,
     ModelUsage,
+    ServedModelUsage,
     get_model,
     modelapi,
 )
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from shoestring.budget import Receipt, ReceiptLine
 
 _NAME = "shoestring"
+_MILLION = 1_000_000
 
 _watching: ContextVar[Watch | None] = ContextVar("shoestring_watching", default=None)
 register_configure_hook(_watching, inheritable=True)
@@ -147,6 +150,14 @@ class Told(ModelAPI):
     ) -> ModelOutput:
         """Give it."""
         return self._output
+
+    def served_model_usage(self, output: ModelOutput) -> list[ServedModelUsage] | None:
+        """Say what it cost, as inspect-ai asks: by rates. A million tokens at what was paid are it."""
+        paid = None if output.usage is None else output.usage.total_cost
+        if not paid:
+            return None
+        rates = ModelCost(input=0, output=paid, input_cache_write=0, input_cache_read=0)
+        return [ServedModelUsage(output.model, ModelUsage(output_tokens=_MILLION), rates)]
 
 
 def messages_of(messages: Sequence[BaseMessage]) -> list[ChatMessage]:

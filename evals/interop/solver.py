@@ -48,6 +48,7 @@ def as_solver(
         budget: What a sample may spend, as for `sweep`; None for no cap but inspect-ai's.
         route: The route to ask for; "" lets the target choose.
 
+    inspect-ai takes a `cost_limit` only where it knows the price of `--model`: tell it by `set_model_info`.
     An error of the target ends its sample as inspect-ai is told to let it (`fail_on_error`). Epochs are
     the target's seeds.
     """

@@ -62,13 +62,12 @@ class OnRay:
         self._ray = ray
         self._measure = measure
         try:
-            ray.cloudpickle.dumps(measure)  # what cannot be, it says in a line; `put` takes a page
+            self._sent = ray.put(measure)
         except Exception as error:
             raise ValueError(
-                f"the target or a scorer cannot be sent to other processes: {error}. Give a function at "
-                "the top of a module, which makes there what cannot be sent"
+                f"the target or a scorer cannot be sent to other processes: {_root(error)}. Give a "
+                "function at the top of a module, which makes there what cannot be sent"
             ) from error
-        self._sent = ray.put(measure)
         self._task = ray.remote(max_retries=0)(_measured)
 
     async def measured(self, cell: Cell, ledger: Ledger) -> Measured:
@@ -94,6 +93,12 @@ class OnRay:
                     break
         seconds = perf_counter() - began
         return self._measure.told(cell, ledger, Outcome(""), error=told, seconds=seconds)
+
+
+def _root(error: BaseException) -> str:
+    """Say what was wrong first, in a line: Ray writes a page about it."""
+    cause = error.__cause__ or error.__context__
+    return _root(cause) if cause is not None else str(error).strip().partition("\n")[0]
 
 
 def _measured(measure: Measure, cell: Cell, ledger: Ledger) -> Measured:

@@ -42,8 +42,15 @@ SUITE = Suite(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def swept() -> Iterator[None]:
+    """Those streams are not told of in the tests of other modules."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
-def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., EvalLog]]:
+def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EvalLog]:
     """Runs a target on the suite as a person does, and reads the log back from disk."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     from inspect_ai import Task as InspectTask
@@ -62,8 +69,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         )
         return read_eval_log(log.location)
 
-    yield evaluate
-    gc.collect()  # those streams are not told of in the next test
+    return evaluate
 
 
 def paying(task: Task) -> str:
@@ -118,6 +124,10 @@ def test_parts_and_dollars_are_told(evaluated: Callable[..., EvalLog]) -> None:
 @pytest.mark.slow
 def test_its_limits_are_kept_before_the_call(evaluated: Callable[..., EvalLog]) -> None:
     """What its limit on tokens or dollars cannot pay is not asked for, and the sample says why it ended."""
+    from inspect_ai.model import ModelCost, ModelInfo, set_model_info
+
+    free = ModelCost(input=0, output=0, input_cache_write=0, input_cache_read=0)
+    set_model_info("none/none", ModelInfo(cost=free))
     for options, kind, limit in (
         ({"token_limit": 35}, "token", 35),
         ({"cost_limit": 0.01}, "cost", 0.01),
