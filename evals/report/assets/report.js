@@ -72,16 +72,26 @@
     );
     box.dataset.axis = axis;
   };
+  // A picture stands there at once; the library, a second's work, comes when it is wanted.
+  let library = null;
   const chart = async () => {
-    // The library runs because the page's policy knows its hash; it is compiled after the first paint.
+    explore.textContent = "Loading …";
+    // It runs because the page's policy knows its hash.
     document.head.append(make("script", {}, await unpack("plotly")));
-    plot();
+    box.replaceChildren();
+    explore.parentElement.hidden = true;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", plot);
   };
+  const explore = document.getElementById("explore");
+  const explored = async () => {
+    library ??= chart();
+    await library;
+    plot();
+  };
+  explore.addEventListener("click", explored);
   if (data.chart.axes.length > 1) {
-    document.getElementById("axis").append(choose("Against", data.chart.axes, axis, (value) => { axis = value; plot(); }));
+    document.getElementById("axis").append(choose("Against", data.chart.axes, axis, (value) => { axis = value; explored(); }));
   }
-  requestAnimationFrame(() => setTimeout(chart));
 
   // One case: its question, and for each run the answer, the waterfall and the X-ray.
   const score = (value) => (value === 0 || value === 1 ? (value ? "✓ right" : "✗ wrong") : `${(100 * value).toFixed(0)} %`);
