@@ -12,6 +12,7 @@ from shoestring.graphs.strategies import (
     Direct,
     Quote,
     Reading,
+    Research,
     SelfConsistency,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "Plan",
     "Quote",
     "Reading",
+    "Research",
     "SelfConsistency",
     "Verdict",
     "build_assistant",

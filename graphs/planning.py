@@ -16,8 +16,10 @@ from shoestring.graphs.strategies import (
     Direct,
     Quote,
     Reading,
+    Research,
     SelfConsistency,
 )
+from shoestring.graphs.strategies.knobs import route_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -63,13 +65,16 @@ def standard_planner(outline: Outline | None = None) -> Planner:
 def planner_of(names: Sequence[str]) -> Planner:
     """Return a planner that chooses among the routes of these names, each on its default knobs.
 
-    Raises:
-        ValueError: If a name is no route's, stands twice, or there is none.
+    Args:
+        names: Names, with other knobs if any follow, as in "direct context=1024"; see `route_of`.
 
-    >>> [route.name for route in planner_of(["chain_of_draft", "quote"]).routes]
+    Raises:
+        ValueError: If a name is no route's, stands twice, or there is none; or a knob is none.
+
+    >>> [route.name for route in planner_of(["chain_of_draft words=3", "quote"]).routes]
     ['chain_of_draft', 'quote']
     """
-    standing: tuple[Route, ...] = (
+    routes: tuple[Route, ...] = (
         Quote(),
         Direct(),
         ChainOfDraft(),
@@ -77,12 +82,9 @@ def planner_of(names: Sequence[str]) -> Planner:
         SelfConsistency(),
         ChainOfThought(),
         Reading(),
+        Research(),
     )
-    routes = {route.name: route for route in standing}
-    for name in names:
-        if name not in routes:
-            raise ValueError(f"no route is called {name!r:.40}: there are {', '.join(routes)}")
-    return Planner([routes[name] for name in names])
+    return Planner([route_of(name, routes) for name in names])
 
 
 def preview(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from langchain_core.documents import Document
 
-    from shoestring.tools import Outline, Tier, Trimmed
+    from shoestring.tools import Dropped, Outline, Tier, Trimmed
 
 _PICKED = 0.75  # of the room, at most, for parts that were picked; the rest is read from everywhere
 _SHOWN = 200_000  # characters of the parts that were read which the state keeps, to be audited
@@ -84,28 +84,35 @@ def pooled(
         picked -= read.tokens
         left -= read.tokens
     found.append(outline.read(question, max(0, left), tiers=tiers))
+    return joined(
+        [piece for one in found for piece in one.documents],
+        [left_out for one in found for left_out in one.dropped],
+        tokens,
+        sum(one.tokens for one in found),
+        max((one.score for one in found), default=0.0),
+    )
+
+
+def joined(
+    pieces: Iterable[Document], dropped: Iterable[Dropped], room: int, tokens: int, score: float
+) -> Pool:
+    """Put pieces together in the order of their sources; of those that overlap the first stands."""
     spans = _Spans()
-    pieces = (piece for one in found for piece in one.documents)
     kept = [piece for piece in pieces if spans.add(*_span(piece))]
-    dropped = {
-        (left_out.source, left_out.start, left_out.end): LeftOut(
-            source=left_out.source,
-            start=left_out.start,
-            end=left_out.end,
-            score=left_out.score,
-            reason=left_out.reason,
+    left_out = {
+        (one.source, one.start, one.end): LeftOut(
+            source=one.source, start=one.start, end=one.end, score=one.score, reason=one.reason
         )
-        for one in reversed(found)
-        for left_out in one.dropped
-        if spans.free(left_out.source, left_out.start, left_out.end)
+        for one in dropped
+        if spans.free(one.source, one.start, one.end)
     }
     order = {source: place for place, source in enumerate(dict.fromkeys(map(_source, kept)))}
     return Pool(
         kept=sorted(kept, key=lambda piece: (order[_source(piece)], _span(piece)[1])),
-        dropped=list(dropped.values()),
-        room=tokens,
-        tokens=sum(one.tokens for one in found),
-        score=max((one.score for one in found), default=0.0),
+        dropped=list(left_out.values()),
+        room=room,
+        tokens=tokens,
+        score=score,
     )
 
 

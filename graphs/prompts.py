@@ -134,3 +134,18 @@ def navigate_prompt(question: str, outline: str, excerpts: str, most: int) -> li
         f"Write their ids, the best first, {most} at most.{stop}"
     )
     return [SystemMessage(NAVIGATE), HumanMessage(f"Outline:\n{outline}\n\n{seen}{ask}")]
+
+
+SPLIT = (
+    "You split a question into simpler ones that can be looked up one by one. You write those "
+    "questions, one a line, and nothing else."
+)
+
+
+def split_prompt(question: str, most: int) -> list[BaseMessage]:
+    """Return the messages of a call that splits a question into at most `most`."""
+    ask = (
+        f"Question: {question}\nWhich questions have to be looked up to answer it? Write {most} at most. "
+        "If it is simple already, write it again."
+    )
+    return [SystemMessage(SPLIT), HumanMessage(ask)]

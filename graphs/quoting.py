@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoestring.graphs.prompts import join_pieces, passages
+from shoestring.graphs.reasoning.drafts import failed
 from shoestring.graphs.state import Draft
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ def quoted(documents: Sequence[Document], cap: str | None = None) -> Draft:
     """Return a draft of excerpts; `cap` is the cap that left no more than that, if one did."""
     text = f"{LABEL}\n\n{render_excerpts(documents)}"
     return Draft(kind="quote", text=text, truncated=False, problem="", cap=cap)
+
+
+def so_far(documents: Sequence[Document], score: float, cap: str | None) -> Draft:
+    """Return what was read as the best answer so far, for where no call can be paid or it fails.
+
+    Args:
+        documents: What was read for the answer.
+        score: The chance that the best of it holds evidence.
+        cap: The cap that leaves no call; None where one is to come.
+    """
+    if documents and score >= THRESHOLD:
+        return quoted(documents, cap)
+    return failed("no context fits" if cap else "" if documents else "nothing relevant fits", cap)
 
 
 def render_excerpts(documents: Sequence[Document]) -> str:

@@ -7,29 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Send
 
 from shoestring.agents import Means, short
-from shoestring.budget import Amount, Caps, Ledger
+from shoestring.budget import Amount, Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.menus import Heard, Menu, heard, menu, menu_of
-from shoestring.graphs.pools import Pool, pooled, with_parts
+from shoestring.graphs.pools import pooled, with_parts
 from shoestring.graphs.prompts import navigate_prompt, render_sources
-from shoestring.graphs.quoting import EXCERPTS, THRESHOLD, quoted
-from shoestring.graphs.reasoning.asking import Asking
+from shoestring.graphs.quoting import EXCERPTS, so_far
+from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
-from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.reasoning.step import Step, less, likely_cost
+from shoestring.graphs.reasoning.step import Step, less, likely_cost, shared
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import UnknownNode, trim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_core.documents import Document
     from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
@@ -205,13 +202,11 @@ class _Reader:
         prompt = meter.prompt(navigate_prompt(question, "", " ", self.navigation.picks))
         asked, room = list(parts), 0
         while asked:
-            room = meter.room(
-                _shared(caps, len(asked)), prompt=prompt, output=self.navigation.reply
-            )
+            room = meter.room(shared(caps, len(asked)), prompt=prompt, output=self.navigation.reply)
             one_call = meter.bound(
                 prompt + meter.units(self.navigation.least), self.navigation.reply
             )
-            if short(one_call, _shared(caps, len(asked))) is None and room:
+            if short(one_call, shared(caps, len(asked))) is None and room:
                 break
             asked.pop()
         shown = [self._menu(state, part, room) for part in asked]
@@ -262,7 +257,7 @@ class _Reader:
             try:
                 draft = self._asking.ask(paying, self._messages(state), config)
             except Exception as error:  # noqa: BLE001 - reading goes on without it
-                draft = _lost(error)
+                draft = lost(error)
             return self._chosen(state, ledger, draft)
 
     async def achoose(self, state: ReadingState, config: RunnableConfig) -> ReadingState:
@@ -272,7 +267,7 @@ class _Reader:
             try:
                 draft = await self._asking.aask(paying, self._messages(state), config)
             except Exception as error:  # noqa: BLE001 - as above
-                draft = _lost(error)
+                draft = lost(error)
             return self._chosen(state, ledger, draft)
 
     @property
@@ -321,7 +316,7 @@ class _Reader:
             detail = f"{trimmed.tokens:,} of {room:,} tokens of room used"
             labelled.note("trim", detail, dropped=len(pool.dropped) + len(trimmed.dropped))
             context = list(trimmed.documents)
-            draft = _so_far(context, pool, cap)
+            draft = so_far(context, pool.score, cap)
             trims = [
                 pool.record("read", self.route),
                 record("read", self.route, trimmed, given="shown"),
@@ -359,28 +354,3 @@ class _Reader:
 
 def _purpose(state: BudgetState) -> Purpose:
     return state.get("purpose", "work")
-
-
-def _shared(caps: Caps, branches: int) -> Caps:
-    """Return what each of some branches may spend; calls and tokens are never cut in half."""
-    tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
-    return Caps(
-        tokens=None if tokens is None else tokens // branches,
-        nanodollars=None if money is None else money // branches,
-        calls=None if calls is None else calls // branches,
-        seconds=caps.seconds,
-    )
-
-
-def _lost(error: Exception) -> Draft:
-    """Return a failed draft for a call that failed; what LangGraph itself raises goes on."""
-    if isinstance(error, GraphBubbleUp):
-        raise error
-    return failed(f"the call failed: {type(error).__name__}")
-
-
-def _so_far(context: Sequence[Document], pool: Pool, cap: str | None) -> Draft:
-    """Return what was read as the best answer so far, for where no call can be paid or it fails."""
-    if context and pool.score >= THRESHOLD:
-        return quoted(context, cap)
-    return failed("no context fits" if cap else "" if context else "nothing relevant fits", cap)

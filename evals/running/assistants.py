@@ -9,10 +9,10 @@ from shoestring.agents import Planner
 from shoestring.budget import Budget
 from shoestring.evals.looks import looked, looks_of
 from shoestring.evals.outcome import Outcome, Span
-from shoestring.graphs import build_assistant
+from shoestring.graphs import build_assistant, planner_of, standard_planner
 from shoestring.graphs.prompts import answer_prompt, render_sources
 from shoestring.graphs.state import Answer
-from shoestring.graphs.strategies import ChainOfThought, Direct, Quote
+from shoestring.graphs.strategies.knobs import route_of
 from shoestring.models import message_counter
 from shoestring.tools.trimming.pack import longest_prefix
 from shoestring.tools.trimming.pieces import located
@@ -38,11 +38,12 @@ class Assistant:
 
     Args:
         model: Any chat model; None for verbatim quotes alone.
-        routes: What it may choose among; None for quote, direct and chain of thought.
+        routes: What it may choose among, and be asked for; None to choose among those of
+            `build_assistant`, and be asked for any that `planner_of` knows.
         name: What reports call it.
 
-    The route a task asks for is the only one the planner has; `FULL` is the whole context in one
-    prompt, without trimming.
+    The route a task asks for is the only one the planner has: a name, with other knobs if any follow, as
+    in "direct context=1024". `FULL` is the whole context in one prompt, without trimming.
     """
 
     def __init__(
@@ -54,20 +55,33 @@ class Assistant:
     ) -> None:
         self.name = name
         self._model = model
-        self._routes = routes or (Quote(), Direct(), ChainOfThought())
+        self._routes = routes
+
+    def planner(self, route: str) -> Planner | None:
+        """Return the planner of runs that ask for a route; None for those that ask for `FULL`.
+
+        Raises:
+            ValueError: If there is no such route, or it has no such knobs.
+        """
+        if route == FULL:
+            return None
+        try:
+            if self._routes is None:
+                return planner_of([route]) if route else standard_planner()
+            return Planner((route_of(route, self._routes),) if route else self._routes)
+        except ValueError as error:
+            raise ValueError(f"{error}; or {FULL!r}") from None
 
     async def run(self, task: Task) -> object:
         """Answer one task."""
-        if task.route == FULL:
+        planner = self.planner(task.route)
+        if planner is None:
             return await self._full(task)
-        known = {route.name: route for route in self._routes}
-        if task.route and task.route not in known:
-            raise ValueError(f"no route {task.route!r:.60}: there are {', '.join([*known, FULL])}")
         assistant = build_assistant(
-            self._model,
+            self._seeded(task.seed),
             task.documents,
             budget=task.budget or _UNCAPPED,
-            planner=Planner((known[task.route],) if task.route else self._routes),
+            planner=planner,
         )
         # With what was withheld from the model, and why: the trace keeps it.
         keys = [*Answer.__annotations__, "context", "trims"]
@@ -77,14 +91,22 @@ class Assistant:
         looks = looks_of(state["trims"])
         return replace(Outcome.of(state), shown=_spans(state["context"]), looks=looks)
 
+    def _seeded(self, seed: int) -> BaseChatModel | None:
+        """Return the model, with the task's seed where it takes one and has none of its own."""
+        model = self._model
+        if model is None or getattr(model, "seed", seed) is not None:
+            return model
+        return model.model_copy(update={"seed": seed})
+
     async def _full(self, task: Task) -> Outcome:
-        if self._model is None:
+        asked = self._seeded(task.seed)
+        if asked is None:
             raise ValueError(f"route {FULL!r} needs a model")
         text = render_sources(task.documents)
         whole = len(text)
-        window = (self._model.profile or {}).get("max_input_tokens")
+        window = (asked.profile or {}).get("max_input_tokens")
         if window is not None:
-            count = message_counter(self._model)
+            count = message_counter(asked)
             room = window - _OUTPUT
 
             def fits(end: int) -> bool:
@@ -92,7 +114,7 @@ class Assistant:
 
             if not fits(len(text)):
                 text = text[: longest_prefix(len(text), 8 * room, fits)]
-        model = task.guard(self._model)
+        model = task.guard(asked)
         said = await model.ainvoke(answer_prompt(task.question, text), max_tokens=_OUTPUT)
         answer = said.text.strip()
         if len(text) < whole:  # where the cut fell in the documents is not told

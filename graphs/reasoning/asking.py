@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langgraph.errors import GraphBubbleUp
+
 from shoestring.agents import Means
 from shoestring.budget import BudgetError, BudgetExceeded, Ledger
 from shoestring.graphs.reasoning.drafts import failed, generated
@@ -66,6 +68,13 @@ class Asking:
             counter=self.means.meter.counter,
             price=self.means.meter.price,
         )
+
+
+def lost(error: Exception) -> Draft:
+    """Return a failed draft for a call that a route can do without; what LangGraph itself raises goes on."""
+    if isinstance(error, GraphBubbleUp):
+        raise error
+    return failed(f"the call failed: {type(error).__name__}")
 
 
 def _said(reply: AIMessage) -> Draft:

@@ -62,6 +62,12 @@ def likely_cost(steps: Sequence[Step], question: str, meter: Meter) -> Amount:
     return cost(steps, question, meter, [step.context for step in steps])
 
 
+def read_too(tokens: int, meter: Meter) -> Amount:
+    """Return what a call costs more, at the most, that reads so many tokens beside its context."""
+    bound = meter.bound(meter.units(tokens), 0)
+    return Amount(input_tokens=bound.input_tokens, nanodollars=bound.nanodollars)
+
+
 def less(caps: Caps, amount: Amount) -> Caps:
     """Return what is left of `caps` after `amount`; None stays None."""
     tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
@@ -69,5 +75,16 @@ def less(caps: Caps, amount: Amount) -> Caps:
         tokens=None if tokens is None else max(0, tokens - amount.tokens),
         nanodollars=None if money is None else max(0, money - amount.nanodollars),
         calls=None if calls is None else max(0, calls - amount.calls),
+        seconds=caps.seconds,
+    )
+
+
+def shared(caps: Caps, branches: int) -> Caps:
+    """Return what each of some branches may spend; calls and tokens are never cut in half."""
+    tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
+    return Caps(
+        tokens=None if tokens is None else tokens // branches,
+        nanodollars=None if money is None else money // branches,
+        calls=None if calls is None else calls // branches,
         seconds=caps.seconds,
     )

@@ -13,7 +13,7 @@ from shoestring.budget import Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
 from shoestring.graphs.reasoning.drafts import drafted, failed
-from shoestring.graphs.reasoning.step import Step, least_cost, less
+from shoestring.graphs.reasoning.step import Step, least_cost, less, read_too
 from shoestring.graphs.state import BudgetContext, BudgetState, record
 from shoestring.tools import trim
 
@@ -58,7 +58,7 @@ class Trimmer:
         prompt = meter.prompt(self.step.prompt(question, "", state["thoughts"]))
         kept_back = least_cost(self.later, question, meter)
         if self.later:  # the next step reads what this one writes
-            kept_back += meter.bound(meter.units(self.step.output), 0)
+            kept_back += read_too(self.step.output, meter)
         caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
         caps = portion(caps, 1 / self.readers)
         room = min(

@@ -7,6 +7,7 @@ from shoestring.graphs.strategies.chain_of_thought import ChainOfThought
 from shoestring.graphs.strategies.direct import Direct
 from shoestring.graphs.strategies.quote import Quote
 from shoestring.graphs.strategies.reading import Reading
+from shoestring.graphs.strategies.research import Research
 from shoestring.graphs.strategies.self_consistency import SelfConsistency
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Direct",
     "Quote",
     "Reading",
+    "Research",
     "SelfConsistency",
 ]

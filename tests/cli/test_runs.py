@@ -119,6 +119,26 @@ def test_two_runs_are_compared(here: Path) -> None:
             "no scorer 'x'",
         ),
         (["none.jsonl", "--budgets", "9"], "no such file"),
+        (
+            ["sums.jsonl", "--budgets", "9", "--model", "quote", "--routes", "quote,direct wide=9"],
+            "route 'direct' has no knob 'wide'",
+        ),
+        (
+            ["sums.jsonl", "--budgets", "9", "--model", "quote", "--temperature", "0.7"],
+            "--temperature: 'quote' takes none",
+        ),
+        (
+            [
+                "sums.jsonl",
+                "--budgets",
+                "9",
+                "--target",
+                "its_app:sums",
+                "--html",
+                "no/report.html",
+            ],
+            "--html: no/report.html cannot be written",
+        ),
         (["bad.toml"], "no key 'sweet'"),
         (["torn.toml"], "torn.toml:"),
     ],
@@ -162,6 +182,10 @@ def test_a_report_is_written(here: Path) -> None:
     assert names == ["report.html", "report.md", "curve.svg", "curve.png"]
     assert all((here / name).stat().st_size for name in names)
     assert "100 tokens" in (here / "report.md").read_text(encoding="utf-8")
+    shown = RUN.invoke(app, [*command, "--html", "at_once.html"])
+    assert shown.exit_code == 0, shown.output
+    assert "written at_once.html" in shown.output
+    assert (here / "at_once.html").stat().st_size == (here / "report.html").stat().st_size
     for run, out, told in (
         ("sums.run", "missing/report.html", "--out: missing/report.html cannot be written"),
         ("missing", "report.html", "'missing' holds no run"),
