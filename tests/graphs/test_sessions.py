@@ -42,6 +42,10 @@ def test_the_simulation_finds_who_is_left(
     simulation: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A policy that gives up where a route fits is found out."""
-    monkeypatch.setattr(simulation, "policy_of", lambda _: GivesUp())
+
+    def policy_of(_: object) -> GivesUp:
+        return GivesUp()
+
+    monkeypatch.setattr(simulation, "policy_of", policy_of)
     assert simulation.main(["--sessions", "2"]) == 1
     assert "was left" in capsys.readouterr().out
