@@ -105,8 +105,12 @@ def test_a_long_document_is_read_by_its_outline(
     text = (birds / "herons.md").read_text(encoding="utf-8")
     (birds / "herons.md").write_text(f"{text}\n" + "\n\n".join(map(chapter, range(40))))
     server.says = says
+
+    def model(_spec: str) -> Any:
+        return server.model()
+
     for module in (asking, planning):
-        monkeypatch.setattr(module, "model_of", lambda _: server.model())
+        monkeypatch.setattr(module, "model_of", model)
     question = ["How many eggs does a clutch hold?", "birds", "--index=kept", "--json"]
     planned = run("plan", *question)
     assert server.requests == []
