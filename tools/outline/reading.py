@@ -244,7 +244,8 @@ def _inherited(found: Look, places: Ints, pieces: Pieces) -> Look:
         return found
     _, group = np.unique(places[inside], return_inverse=True)
     shares = found.shares[inside]
-    told = scaled(np.bincount(group, np.where(found.repeats[inside], 0.0, shares**2)))
+    squares = np.where(found.repeats[inside], 0.0, shares**2)
+    told = scaled(np.bincount(group, squares).astype(np.float64))
     sizes = np.array([unit.end - unit.start for unit in pieces.units], np.float64)[inside]
     lined = np.array([unit.kind in _LINES for unit in pieces.units], np.bool_)[inside]
     in_lines = (np.bincount(group, sizes * lined) / np.bincount(group, sizes))[group]
