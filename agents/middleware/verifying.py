@@ -11,16 +11,16 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from shoestring.agents.bands import band_of, share_left
 from shoestring.agents.middleware.ending import SOURCE, Gathered
 from shoestring.agents.middleware.left import note
-from shoestring.models import counter_for, guard, is_guarded
+from shoestring.models import counter_for, is_guarded
+from shoestring.models import guard as guard_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AnyMessage, BaseMessage
 
     from shoestring.budget import Ledger
-    from shoestring.models import Price
 
 Word = Literal["stop", "dig", "pivot"]
 
@@ -58,7 +58,7 @@ class Verifier:
 
     Args:
         model: The model that judges, unguarded; a cheap one will often do.
-        price: What it costs; None to look it up.
+        guard: How it is guarded: `functools.partial(guard, price=…)`.
         evidence: Tokens of what the tools returned that it reads at most.
         most: How many answers of a run it may send back.
 
@@ -68,7 +68,7 @@ class Verifier:
     """
 
     model: BaseChatModel
-    price: Price | None = None
+    guard: Callable[..., BaseChatModel] = guard_model
     evidence: int = 1_024
     most: int = 2
 
@@ -80,7 +80,7 @@ class Verifier:
 
     def guarded(self, ledger: Ledger) -> BaseChatModel:
         """Return the model that judges, paid by this ledger."""
-        return guard(self.model, ledger, max_output=_OUTPUT, price=self.price)
+        return self.guard(self.model, ledger, max_output=_OUTPUT)
 
     def prompt(
         self, messages: Sequence[AnyMessage], ledger: Ledger, tools: Mapping[str, Ledger]
