@@ -32,10 +32,13 @@ if TYPE_CHECKING:
         ContextMiddleware,
         MisplacedMiddleware,
         Shares,
+        Verifier,
     )
 
 # Imported when first asked for: planning does not load langchain's agents.
-_MIDDLEWARE = frozenset({"BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares"})
+_MIDDLEWARE = frozenset(
+    {"BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares", "Verifier"}
+)
 
 __all__ = [
     "Affordable",
@@ -65,6 +68,7 @@ __all__ = [
     "Standing",
     "Task",
     "Thresholds",
+    "Verifier",
     "Worth",
     "current_ledger",
     "learn_policy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from shoestring.budget import Caps, Ledger
 
@@ -16,6 +16,14 @@ FLOORS: tuple[tuple[Band, float], ...] = (("high", 0.7), ("medium", 0.3), ("low"
 
 Source: BATS, arXiv:2511.17006.
 """
+
+FIELDS: Mapping[str, str] = {
+    "tokens": "tokens",
+    "dollars": "nanodollars",
+    "calls": "calls",
+    "seconds": "seconds",
+}
+"""The unit in which each cap is told, and its field in `Caps`."""
 
 
 def band_of(share: float) -> Band:
@@ -45,12 +53,7 @@ def share_left(ledger: Ledger) -> float:
 
 def figures(ledger: Ledger, left: Caps) -> Iterator[tuple[str, float, float, float]]:
     """Yield (unit, used, left, limit) of each cap that binds, of the nearest ledger that has it."""
-    for unit, field in (
-        ("tokens", "tokens"),
-        ("dollars", "nanodollars"),
-        ("calls", "calls"),
-        ("seconds", "seconds"),
-    ):
+    for unit, field in FIELDS.items():
         free = getattr(left, field)
         owner: Ledger | None = ledger
         while owner is not None and getattr(owner.limit, field) is None:

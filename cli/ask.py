@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from itertools import chain
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 
 from shoestring.cli.errors import BadInput
+from shoestring.cli.library import Library, open_library
 from shoestring.cli.page import check
-from shoestring.cli.progress import counting, waiting
+from shoestring.cli.progress import waiting
 from shoestring.cli.render import show_answer
-from shoestring.cli.skipped import tell_skipped
 from shoestring.cli.text import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from langchain_core.documents import Document
-    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
     from shoestring.agents import Planner
     from shoestring.budget import Budget, Ledger
     from shoestring.graphs import Answer
-    from shoestring.tools import Index, Skipped
 
 DEFAULT_TOKENS = 6_000
 """The cap where none is given: enough for each route once, on the default knobs."""
-
-LARGEST_EMBEDDED = 4_000_000
-"""Characters that are embedded on a laptop within minutes; more is searched by words alone."""
 
 
 def ask(
@@ -60,7 +49,7 @@ def ask(
         list[str] | None,
         typer.Option(
             help="A route to choose among; may be given several times.",
-            show_default="quote, direct, chain_of_thought",
+            show_default="quote, direct, chain_of_thought; reading, of long documents",
         ),
     ] = None,
     index: Annotated[
@@ -78,8 +67,8 @@ def ask(
     check(html)
     planner = _planner(route or [], model)
     chat = model_of(model)
-    with index_of(paths, index, by_words=chat is None) as searchable:
-        answer, ledger = _answer(asked, chat, searchable, budget, planner)
+    with open_library(paths, index, model=chat is not None, outlined=_outlined(planner)) as library:
+        answer, ledger = _answer(asked, chat, library, budget, planner)
     if html is not None:
         from shoestring.evals.report import answer_page
         from shoestring.evals.report.page import save
@@ -129,6 +118,15 @@ def _planner(names: list[str], model: str) -> Planner | None:
     return planner
 
 
+def _outlined(planner: Planner | None) -> bool:
+    """Whether a route was asked for that reads by an outline."""
+    from shoestring.graphs import Reading, Research
+
+    return planner is not None and any(
+        isinstance(route, Reading | Research) for route in planner.routes
+    )
+
+
 def model_of(spec: str) -> BaseChatModel | None:
     """Load the model of an option; None for quotes, which need none."""
     if spec == "quote":
@@ -139,69 +137,10 @@ def model_of(spec: str) -> BaseChatModel | None:
         return load_model(spec)
 
 
-def index_of(paths: list[Path], where: Path | None, *, by_words: bool) -> Index:
-    """Bring the index of these paths up to date; then tell what was not read.
-
-    Without a chat model none is loaded to embed either: who asks for quotes wants them at once.
-    """
-    from shoestring.tools import Index, read
-
-    skipped: list[Skipped] = []
-    documents, small = _measured(read(paths, on_skip=skipped.append))
-    embeddings = _embeddings() if small and not by_words else None
-    index = Index.open(where or _home(paths, embeddings), embeddings)
-    try:
-        with counting("Indexing", "passages") as advance:
-            index.update(documents, progress=advance)
-    except BaseException:
-        index.close()
-        raise
-    _tell(skipped, small=small)
-    return index
-
-
-def _measured(documents: Iterator[Document]) -> tuple[Iterator[Document], bool]:
-    """Return the documents, and whether they are few enough to embed; not all of them are held."""
-    held: list[Document] = []
-    characters = 0
-    for document in documents:
-        held.append(document)
-        characters += len(document.page_content)
-        if characters > LARGEST_EMBEDDED:
-            return chain(held, documents), False
-    return iter(held), True
-
-
-def _embeddings() -> Embeddings | None:
-    """Return the packaged embedder, or None: without it the index is lexical."""
-    from shoestring.models import MissingExtra, local_embeddings
-
-    try:
-        with waiting("Loading the embedder"):
-            return local_embeddings()
-    except MissingExtra:
-        return None
-
-
-def _home(paths: list[Path], embeddings: Embeddings | None) -> Path:
-    """Return the folder of the index of these paths in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    named = "\0".join([*sorted(str(path.resolve()) for path in paths), repr(embeddings is None)])
-    digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
-    return cache / "shoestring" / "index" / digest[:16]
-
-
-def _tell(skipped: list[Skipped], *, small: bool) -> None:
-    if not small:
-        size = f"more than {LARGEST_EMBEDDED:,} characters"
-        typer.echo(f"{size}: searched by words, not by meaning", err=True)
-    tell_skipped(skipped)
-
-
 def _answer(
     question: str,
     model: BaseChatModel | None,
-    index: Index,
+    library: Library,
     budget: Budget,
     planner: Planner | None,
 ) -> tuple[Answer, Ledger]:
@@ -212,7 +151,12 @@ def _answer(
 
     ledgers = MemoryStore()
     assistant = build_assistant(
-        model, IndexRetriever(index=index), budget=budget, planner=planner, ledgers=ledgers
+        model,
+        IndexRetriever(index=library.index),
+        budget=budget,
+        outline=library.outline,
+        planner=planner,
+        ledgers=ledgers,
     )
     with waiting("Thinking"):
         # With what it read: the page of `--html` shows it.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from shoestring.cli.ask import budget_of, index_of, model_of, question_of
+from shoestring.cli.ask import budget_of, model_of, question_of
 from shoestring.cli.errors import BadInput
+from shoestring.cli.library import open_library
 from shoestring.cli.render_plan import show_plan
 from shoestring.cli.text import write
 
@@ -68,14 +69,13 @@ def plan(
         raise BadInput(
             f"{forecasts}: no such file; leave out --forecasts to go by what routes state"
         )
-    planner = Planner(
-        standard_planner().routes, rule, None if forecasts is None else Forecaster(forecasts)
-    )
     chat = model_of(model)
     from shoestring.tools import IndexRetriever
 
-    with index_of(paths, index, by_words=chat is None) as searchable:
-        documents = IndexRetriever(index=searchable).invoke(asked)
+    with open_library(paths, index, model=chat is not None, outlined=False) as library:
+        documents = IndexRetriever(index=library.index).invoke(asked)
+        routes = standard_planner(library.outline).routes
+    planner = Planner(routes, rule, None if forecasts is None else Forecaster(forecasts))
     found = preview(asked, chat, documents, budget=budget, planner=planner)
     if as_json:
         write(json.dumps(as_object(found, budget), ensure_ascii=False))

@@ -4,5 +4,6 @@ from shoestring.agents.middleware.budget import BudgetMiddleware
 from shoestring.agents.middleware.context import ContextMiddleware
 from shoestring.agents.middleware.place import MisplacedMiddleware
 from shoestring.agents.middleware.room import Shares
+from shoestring.agents.middleware.verifying import Verifier
 
-__all__ = ["BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares"]
+__all__ = ["BudgetMiddleware", "ContextMiddleware", "MisplacedMiddleware", "Shares", "Verifier"]

@@ -86,6 +86,10 @@ class Accounts:
             )
             raise
 
+    def tool(self, ledger: Ledger, name: str, budget: Budget) -> Ledger:
+        """Return the account of a tool in a run: a cap of its own, below the run's."""
+        return open_account(budget, f"tool {name}", f"tool {name}", self.store, ledger)
+
     def keeper(self, ledger: Ledger, runtime: Runtime[Any]) -> Keeper | None:
         """Return what to keep in the state of a run, for its ledger to be forgotten with it.
 

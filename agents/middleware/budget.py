@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from langchain.agents.middleware import (
@@ -25,6 +26,7 @@ from shoestring.agents.middleware.left import note
 from shoestring.agents.middleware.place import GuardedRequest, refuse_misplaced, reguarded
 from shoestring.agents.middleware.state import RunState
 from shoestring.agents.middleware.steps import adrive, drive
+from shoestring.agents.middleware.verifying import Verifier, proposed, told, verdict, worth_asking
 from shoestring.agents.runs import paying
 from shoestring.budget import (
     Amount,
@@ -40,10 +42,12 @@ from shoestring.models import guard as guard_model
 from shoestring.models.guarding.guarded import terms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Generator
+    from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 
     from langchain.agents.middleware.types import ModelCallResult, ToolCallRequest
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
     from langgraph.runtime import Runtime
 
@@ -53,6 +57,9 @@ OnExceeded = Literal["answer", "end", "raise", "interrupt"]
 _ON_EXCEEDED = ("answer", "end", "raise", "interrupt")
 _ONE_CALL = Amount(calls=1)
 _REFUSALS = (BudgetExceeded, LedgerClosed)
+_Asked = tuple["BaseChatModel", "list[BaseMessage]"]
+_QUIET: RunnableConfig = {"metadata": {"lc_source": ending.SOURCE}}
+"""By this LangChain's streams tell what is not the agent's own speech."""
 
 
 class Guard(Protocol):
@@ -85,12 +92,16 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         tell: Whether the agent is told before each call what is used and left. It stands at the end of
             the messages and is not kept, so that prompt caches stay valid.
         exempt: Names of tools that cost no call and run whatever is left.
+        tool_budgets: Name → what that tool may spend in a run: its calls, and what models in it take. The
+            agent is told what is left of each.
+        verifier: Judges the answers that the agent proposes, see `Verifier`; None takes each as it is.
         ledgers: Where the ledgers of runs live; None for the memory of this process. To resume runs in
             another process, give a store that outlives this one.
         guard: How a model is guarded: `functools.partial(guard, max_output=500, price=…)`.
 
     Raises:
-        TypeError: If `budget` is neither, or `ledgers` is given with a `Ledger`, which has its store.
+        TypeError: If `budget` is neither, or `ledgers` is given with a `Ledger`, which has its store, or a
+            tool has anything but a `Budget`.
         ValueError: If `on_exceeded` is none of the four.
     """
 
@@ -103,6 +114,8 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         on_exceeded: OnExceeded = "answer",
         tell: bool = True,
         exempt: Collection[str] = (),
+        tool_budgets: Mapping[str, Budget] = MappingProxyType({}),
+        verifier: Verifier | None = None,
         ledgers: Store | None = None,
         guard: Guard = guard_model,
     ) -> None:
@@ -115,9 +128,14 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             raise ValueError(
                 f"on_exceeded is {on_exceeded!r:.40}: choose {', '.join(_ON_EXCEEDED)}"
             )
+        for name, own in cast("Mapping[str, object]", tool_budgets).items():
+            if not isinstance(own, Budget):
+                raise TypeError(f"give tool {name!r:.40} a Budget, not {type(own).__name__}")
         self.on_exceeded = on_exceeded
         self.tell = tell
         self.exempt = frozenset({exempt} if isinstance(exempt, str) else exempt)
+        self.tool_budgets = dict(tool_budgets)
+        self.verifier = verifier
         self.guard = guard
         self._accounts = Accounts(budget, ledgers)
         self.ledgers = self._accounts.store
@@ -133,6 +151,7 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             "budget_run": number,
             "ledger_id": ledger.id,
             "budget_keeper": keeper,
+            "budget_sent_back": [],
             "stopped_by": None,
         }
 
@@ -198,7 +217,7 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         guarded = GuardedRequest.of(request, partial(self._guard, ledger.at(node=agent())))
         if not self.tell:
             return guarded
-        return guarded.override(messages=[*request.messages, note(ledger)])
+        return guarded.override(messages=[*request.messages, note(ledger, self._tools(ledger))])
 
     def _end(
         self, request: ModelRequest[Any], ledger: Ledger, refusal: BudgetExceeded | LedgerClosed
@@ -229,18 +248,54 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             break
         return ModelResponse([gathered.quoted(refusal)])
 
-    @hook_config(can_jump_to=["end"])
+    @hook_config(can_jump_to=["end", "model"])
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """Leave the loop after the last words, whatever else would go on."""
-        _ = runtime  # LangChain passes it
-        return {"jump_to": "end"} if cast("RunState", state).get("stopped_by") else None
+        """Leave the loop after the last words, whatever else would go on; else ask the verifier."""
+        return drive(self._after(state, runtime), lambda asked: asked[0].invoke(asked[1], _QUIET))
 
-    @hook_config(can_jump_to=["end"])
+    @hook_config(can_jump_to=["end", "model"])
     async def aafter_model(
         self, state: AgentState[Any], runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
         """Do the same in an asynchronous run."""
-        return self.after_model(state, runtime)
+
+        async def ask(asked: _Asked) -> AIMessage:
+            return await asked[0].ainvoke(asked[1], _QUIET)
+
+        return await adrive(self._after(state, runtime), ask)
+
+    def _after(
+        self, state: AgentState[Any], runtime: Runtime[Any]
+    ) -> Generator[_Asked, AIMessage, dict[str, Any] | None]:
+        run = cast("RunState", state)
+        if run.get("stopped_by"):
+            return {"jump_to": "end"}
+        sent_back = run.get("budget_sent_back", [])
+        verifier = self.verifier
+        answer = verifier and proposed(state["messages"], sent_back, verifier.most)
+        if verifier is None or answer is None or state.get("structured_response") is not None:
+            return None
+        ledger = self._accounts.find(run, runtime.context)
+        judging = ledger.at(node="verifier")
+        if not worth_asking(ledger, state["messages"][-1]):
+            judging.note("verify", "not asked: too little is left")
+            return None
+        with self._accounts.working(ledger):
+            prompt = verifier.prompt(state["messages"], ledger, self._tools(ledger))
+            try:
+                said = yield verifier.guarded(judging), prompt
+            except (*_REFUSALS, BudgetBusy) as refusal:
+                judging.note("verify", f"not asked: {refusal}")
+                return None
+        word, advice = verdict(said.text)
+        judging.note("verify", f"{word}: {advice}" if advice else word)
+        if word == "stop":
+            return None
+        return {
+            "messages": [told(word, advice)],
+            "budget_sent_back": [*sent_back, answer],
+            "jump_to": "model",
+        }
 
     # Runs of tools.
 
@@ -267,12 +322,14 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         ledger = self._accounts.find(request.state, request.runtime.context)
         try:
             with ExitStack() as work:
+                payer = self._tools(ledger, only=name).get(name, ledger)
                 if name not in self.exempt:
                     if not _counts_itself(request.tool, ledger):
                         ledger.at(node=agent()).calling(name, request.tool_call["args"])
-                    work.enter_context(_counted(ledger.at(node=agent()), name))
-                work.enter_context(self._accounts.working(ledger))
-                work.enter_context(paying(ledger.at(node=agent())))
+                    work.enter_context(_counted(payer.at(node=agent()), name))
+                for account in {ledger.id: ledger, payer.id: payer}.values():
+                    work.enter_context(self._accounts.working(account))
+                work.enter_context(paying(payer.at(node=agent())))
                 return (yield request)
         except (*_REFUSALS, BudgetBusy, LoopDetected) as refusal:
             if self.on_exceeded == "raise":
@@ -283,6 +340,14 @@ class BudgetMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 tool_call_id=request.tool_call["id"],
                 status="error",
             )
+
+    def _tools(self, ledger: Ledger, only: str | None = None) -> dict[str, Ledger]:
+        """Return the accounts of the tools that have a budget of their own, in a run."""
+        return {
+            name: self._accounts.tool(ledger, name, budget)
+            for name, budget in self.tool_budgets.items()
+            if only in {None, name}
+        }
 
 
 def _counts_itself(tool: BaseTool | None, ledger: Ledger) -> bool:

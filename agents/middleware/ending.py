@@ -28,6 +28,9 @@ _MOST_ROOM = 4_096  # tokens of gathered text, where no cap on tokens binds
 _QUOTED = 2_000  # bytes of gathered text in a message that no model wrote
 _TITLE = 80  # characters of what a tool was asked
 
+SOURCE = "verifier"
+"""What marks messages of the verifier, by LangChain's key `lc_source`: no person asked them."""
+
 _ANSWER = (
     "The budget for this task is spent and no tool can be called any more. Answer now, briefly, from "
     "what is given here, and say what is missing."
@@ -75,15 +78,19 @@ class Gathered:
     Args:
         question: What it was asked last.
         documents: What its tools returned and what was said, in order.
+        answer: The last answer that it proposed to that, and that was sent back; "" for none.
     """
 
     question: str
     documents: tuple[Document, ...]
+    answer: str = ""
 
     @classmethod
     def of(cls, messages: Sequence[AnyMessage]) -> Gathered:
         """Read a conversation."""
-        asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
+        asked = next((m for m in reversed(messages) if _of_a_person(m)), None)
+        since = messages[messages.index(asked) + 1 :] if asked else ()
+        answers = [m.text for m in since if isinstance(m, AIMessage) and not m.tool_calls]
         calls = {
             call["id"]: call
             for message in messages
@@ -95,18 +102,29 @@ class Gathered:
             for place, message in enumerate(messages)
             if message is not asked and message.text.strip()
         )
-        return cls(asked.text if asked else "", documents)
+        return cls(asked.text if asked else "", documents, answers[-1].strip() if answers else "")
+
+    def within(self, room: int, count: Callable[[str], int]) -> str:
+        """Return at most `room` tokens of what was gathered: what bears on the question."""
+        # A conversation without a question has nothing to be relevant to.
+        query = self.question.strip() or "summary"
+        return trim(self.documents, query, room, count=count).text if self.documents else ""
 
     def prompt(self, room: int, count: Callable[[str], int]) -> list[AnyMessage]:
         """Return the prompt of a last answer, with at most `room` tokens of what was gathered."""
         parts = [_ANSWER, f"Task:\n{self.question}"]
-        if found := self._within(room, count):
+        if found := self.within(room, count):
             parts.append(f"Gathered so far:\n{found}")
         return [HumanMessage("\n\n".join(parts))]
 
     def quoted(self, refusal: BudgetExceeded | LedgerClosed) -> AIMessage:
-        """Return a message that says what happened and quotes what was gathered; no model writes it."""
-        found = self._within(_QUOTED, lambda text: len(text.encode()))
+        """Return the answer that was sent back, or else what happened and a quote of what was gathered.
+
+        No model writes it.
+        """
+        if self.answer:
+            return marked(AIMessage(self.answer), refusal)
+        found = self.within(_QUOTED, lambda text: len(text.encode()))
         told = f"What was gathered, word for word:\n{found}" if found else "Nothing was gathered."
         text = f"The budget ended before an answer was written: {refusal}\n\n{told}"
         return marked(AIMessage(text), refusal)
@@ -126,11 +144,6 @@ class Gathered:
             yield room
             room //= 2
 
-    def _within(self, room: int, count: Callable[[str], int]) -> str:
-        # A conversation without a question has nothing to be relevant to.
-        query = self.question.strip() or "summary"
-        return trim(self.documents, query, room, count=count).text if self.documents else ""
-
 
 def ended(refusal: BudgetExceeded | LedgerClosed) -> AIMessage:
     """Return the message that says why the work has ended."""
@@ -143,9 +156,16 @@ def marked(message: AIMessage, refusal: BudgetExceeded | LedgerClosed) -> AIMess
     return message.model_copy(update={"response_metadata": metadata})
 
 
+def _of_a_person(message: AnyMessage) -> bool:
+    marked = message.additional_kwargs.get("lc_source") == SOURCE
+    return isinstance(message, HumanMessage) and not marked
+
+
 def _title(message: AnyMessage, calls: dict[str | None, Any]) -> str:
     if isinstance(message, ToolMessage):
         call = calls.get(message.tool_call_id)
         asked = json.dumps(call["args"], ensure_ascii=False, default=str) if call else ""
         return f"{message.name or (call or {}).get('name', 'tool')} {asked}"[:_TITLE]
-    return "user" if isinstance(message, HumanMessage) else "assistant"
+    if isinstance(message, HumanMessage):
+        return "user" if _of_a_person(message) else SOURCE
+    return "assistant"

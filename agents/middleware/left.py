@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import HumanMessage
 
-from shoestring.agents.bands import band_of, figures
+from shoestring.agents.bands import FIELDS, band_of, figures, share_left
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from shoestring.agents.bands import Band
     from shoestring.budget import Ledger
 
@@ -20,25 +23,41 @@ _ADVICE: dict[Band, str] = {
 }
 
 
-def note(ledger: Ledger) -> HumanMessage:
+def note(ledger: Ledger, tools: Mapping[str, Ledger] = MappingProxyType({})) -> HumanMessage:
     """Return the message that tells an agent what is used and what is left for work.
 
-    The band is that of the cap with the smallest share left.
+    The band is that of the cap with the smallest share left. Tools that have a budget of their own
+    follow, each with what is left of it.
 
     >>> from shoestring.budget import Budget, Ledger
-    >>> note(Ledger(Budget(tokens=8_000, answer_reserve=400))).text
+    >>> ledger = Ledger(Budget(tokens=8_000, answer_reserve=400))
+    >>> note(ledger).text
     '[budget] 0 tokens used, 7,600 of 8,000 left. HIGH: work as thoroughly as the task needs.'
+    >>> note(ledger, {"search": ledger.child(Budget(calls=5))}).text.splitlines()[1]
+    '[budget of search] 0 calls used, 5 of 5 left.'
     """
-    share, told = 1.0, list[str]()
-    for unit, used, free, limit in figures(ledger, ledger.affordable()):
-        share = min(share, free / limit if limit else 0.0)
+    found = list(figures(ledger, ledger.affordable()))
+    band = band_of(share_left(ledger))
+    lines = [f"[budget] {_listed(found)}. {band.upper()}: {_ADVICE[band]}."]
+    for name, account in tools.items():
+        own = [
+            one
+            for one in figures(account, account.affordable())
+            if getattr(account.limit, FIELDS[one[0]]) is not None
+        ]
+        lines.append(f"[budget of {name}] {_listed(own)}.")
+    return HumanMessage("\n".join(lines))
+
+
+def _listed(found: Iterable[tuple[str, float, float, float]]) -> str:
+    told = list[str]()
+    for unit, used, free, limit in found:
         money = unit == "dollars"
         told.append(
             f"{_written(used, money=money)}{'' if money else f' {unit}'} used, "
             f"{_written(free, money=money)} of {_written(limit, money=money)} left"
         )
-    band = band_of(share)
-    return HumanMessage(f"[budget] {'; '.join(told)}. {band.upper()}: {_ADVICE[band]}.")
+    return "; ".join(told)
 
 
 def _written(figure: float, *, money: bool) -> str:

@@ -16,12 +16,14 @@ class RunState(AgentState[Any]):
         budget_run: Which run of the thread this is, from 1.
         budget_keeper: Lives as long as the run, and no checkpoint has it; None where the run can be
             resumed.
+        budget_sent_back: The answers that the verifier did not take in this run.
         stopped_by: The cap that ended the run, or "closed"; None while it goes on.
     """
 
     ledger_id: NotRequired[Annotated[str, PrivateStateAttr]]
     budget_run: NotRequired[Annotated[int, PrivateStateAttr]]
     budget_keeper: NotRequired[Annotated[Any, UntrackedValue, PrivateStateAttr]]
+    budget_sent_back: NotRequired[Annotated[list[str], PrivateStateAttr]]
     stopped_by: NotRequired[Annotated[str | None, PrivateStateAttr]]
 
 

@@ -112,7 +112,9 @@ async def tell(receipt: Receipt, watch: Watch, question: str) -> None:
         if not line.spent.tokens:
             continue
         call = watch.take(line)
-        asked = [ChatMessageUser(content=question)] if call is None else messages_of(call[0])
+        asked: list[ChatMessage] = (
+            [ChatMessageUser(content=question)] if call is None else messages_of(call[0])
+        )
         said = ChatMessageAssistant(content="") if call is None else _said(call[1])
         output = ModelOutput.from_message(said, "stop")
         output.model = line.what

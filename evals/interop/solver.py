@@ -116,9 +116,10 @@ class _Caps(NamedTuple):
             theirs[name] = limit
         if not theirs:
             return cls(own, theirs)
-        rest = {} if own is None else {"calls": own.caps.calls, "repeats": own.repeats}
-        reserve = {} if own is None else {"answer_reserve": own.answer_reserve}
-        return cls(Budget(**{**caps, **rest, **reserve}), theirs)
+        if own is not None:
+            caps |= {"calls": own.caps.calls, "repeats": own.repeats}
+            caps["answer_reserve"] = own.answer_reserve
+        return cls(Budget(**caps), theirs)
 
     def blame(
         self, refusal: BudgetExceeded | LedgerClosed | None, outcome: Outcome, receipt: Receipt

@@ -78,19 +78,19 @@ class OnRay:
         for _ in range(_TRIES):
             answer = self._task.remote(self._sent, cell, ledger)
             try:
-                return await answer
+                measured: Measured = await answer
             except asyncio.CancelledError:
                 self._ray.cancel(answer, force=True)
                 raise
-            except (
-                errors.RayTaskError
-            ) as error:  # something of ours went wrong there, as it would here
-                raise error.cause from error
+            except errors.RayTaskError as error:
+                raise error.cause from error  # of ours: what a target raises is no error here
             except errors.RayError as error:
                 told = f"{type(error).__name__}: the worker of this run died"
                 receipt = ledger.receipt
                 if receipt.spent + receipt.held != Amount():
                     break
+            else:
+                return measured
         seconds = perf_counter() - began
         return self._measure.told(cell, ledger, Outcome(""), error=told, seconds=seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from shoestring.cli import ask as asking
+from shoestring.cli import plan as planning
+from shoestring.tools import Outline, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +83,57 @@ def test_only_routes_asked_for_are_taken(
         assert ran.exit_code == 0, ran.stderr
         found = json.loads(ran.stdout)
         assert (found["route"], found["kind"]) == (route, "generated")
+
+
+@pytest.mark.usefixtures("lexical")
+def test_a_long_document_is_read_by_its_outline(
+    run: Callable[..., Any],
+    birds: Path,
+    server: CountingServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The planner leads the model through a long document; the outline is kept beside the index, and reused."""
+
+    def says(body: dict[str, Any]) -> str:
+        shown = re.findall(r"\[([a-z2-7]{10})\] Nests", str(body["messages"][-1]["content"]))
+        return " ".join(shown) or "A clutch holds four eggs."
+
+    def chapter(number: int) -> str:
+        letters = (f"Letter {number}.{n} is about the weather over the marsh." for n in range(40))
+        return f"## Chapter {number}\n\n{' '.join(letters)}"
+
+    text = (birds / "herons.md").read_text(encoding="utf-8")
+    (birds / "herons.md").write_text(f"{text}\n" + "\n\n".join(map(chapter, range(40))))
+    server.says = says
+
+    def model(_spec: str) -> Any:
+        return server.model()
+
+    for module in (asking, planning):
+        monkeypatch.setattr(module, "model_of", model)
+    question = ["How many eggs does a clutch hold?", "birds", "--index=kept", "--json"]
+    planned = run("plan", *question)
+    assert server.requests == []
+    assert json.loads(planned.stdout)["route"] == "reading", planned.stderr
+    kept = Path("kept.outline.sqlite3")
+    updates: list[Update] = []
+    update = Outline.update
+
+    def noting(self: Outline, *args: Any, **given: Any) -> Update:
+        updates.append(update(self, *args, **given))
+        return updates[-1]
+
+    monkeypatch.setattr(Outline, "update", noting)
+    found = json.loads(run("ask", *question).stdout)
+    assert (found["route"], found["kind"]) == ("reading", "generated")
+    assert found["sources"][0]["text"] in text
+    assert updates == [Update(added=0, changed=0, unchanged=2, removed=0)]
+    (birds / "herons.md").write_text(text.replace("four", "three"))
+    found = json.loads(run("ask", *question, "--route", "reading", "--tokens", "3000").stdout)
+    assert found["spent"]["tokens"] <= 3_000
+    assert updates[1:] == [Update(added=0, changed=1, unchanged=1, removed=0)]
+    with Outline.load(kept) as outline:
+        assert "three eggs" in outline.read("How many eggs does a clutch hold?", 60).text
 
 
 @pytest.mark.parametrize(

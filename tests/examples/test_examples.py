@@ -48,6 +48,15 @@ def test_an_agent_answers_when_its_budget_is_spent(capsys: pytest.CaptureFixture
     assert out.count("Scripted ") == 4
 
 
+def test_a_verifier_sends_the_first_answer_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """It digs once and stops; two of the three searches were made, all on one receipt."""
+    out = run("dig_pivot_or_stop", capsys)
+    assert out.startswith("In 1871.")
+    assert "verify     dig: name the year." in out
+    assert "verify     stop: the year stands in the archive." in out
+    assert out.count(" search ") == 2
+
+
 def test_a_person_is_asked_and_grants_more(capsys: pytest.CaptureFixture[str]) -> None:
     """The run stops with the figures, and goes on with what is granted."""
     out = run("ask_a_person", capsys)

@@ -87,7 +87,11 @@ def test_the_log_tells_what_was_asked_answered_and_spent(
     evaluated: Callable[..., EvalLog], server: Any
 ) -> None:
     """Each call is an event with its prompt and answer, and the tokens are those that were billed."""
-    server.says = lambda body: f"The sum is {2 * int(body['messages'][-1]['content'].split()[1])}."
+
+    def says(body: dict[str, Any]) -> str:
+        return f"The sum is {2 * int(body['messages'][-1]['content'].split()[1])}."
+
+    server.says = says
     chain = ChatPromptTemplate.from_template("Add: {input}") | server.model(max_tokens=20)
     log = evaluated(chain, budget=400)
     assert log.status == "success"

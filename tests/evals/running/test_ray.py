@@ -100,11 +100,12 @@ def test_results_are_those_of_one_process(
 ) -> None:
     """Answers, scores, figures and receipts, with a failure among them; with a cap and without."""
     found: list[dict[Any, Any]] = []
-    for name, options in (
+    ways: tuple[tuple[str, dict[str, Any]], ...] = (
         ("here", {}),
         ("there", {"executor": "ray", "ledgers": ledgers}),
         ("capped", {"executor": "ray", "ledgers": ledgers, "cap": Budget(tokens=2_000)}),
-    ):
+    )
+    for name, options in ways:
         kept = sweep(
             answering(tmp_path), SUITE, budgets=[60, 90], scorers=[Contains()],
             folder=tmp_path / name, **options,
@@ -165,14 +166,13 @@ def test_a_worker_that_dies_is_paid_once(
 
 def test_what_other_machines_cannot_reach_is_refused(tmp_path: Path) -> None:
     """A sweep on Ray without ledgers that all reach does not begin; nor does one on who knows what."""
-    for options, told in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"executor": "ray"}, "needs ledgers= that all its machines reach"),
         ({"executor": "dask"}, "executor is .local. or .ray., not 'dask'"),
-    ):
+    )
+    for options, told in refused:
         with pytest.raises(ValueError, match=told):
-            sweep(
-                str, SUITE, budgets=[9], scorers=[Contains()], folder=tmp_path, **options
-            )  # type: ignore[call-overload]  # fmt: skip
+            sweep(str, SUITE, budgets=[9], scorers=[Contains()], folder=tmp_path, **options)
 
 
 @pytest.mark.slow
