@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from shoestring.evals.figures import Point
     from shoestring.evals.report.summary import Series, Summary
 
 __all__ = ["AXES", "charted", "draw", "pictures"]
@@ -66,7 +67,7 @@ def charted(summary: Summary) -> dict[str, Any]:
                         "high": point.high,
                         "spend": dict(point.spend),
                     }
-                    for point in one.points
+                    for point in _bought(one)
                 ],
             }
             for one in summary.series
@@ -151,13 +152,14 @@ def _picture(summary: Summary, kind: str, size: tuple[float, float], ink: _Ink) 
 
 
 def _draw(summary: Summary, axes: Axes, ink: _Ink) -> None:
-    spends = [point.spend["tokens"] for one in summary.series for point in one.points]
+    spends = [point.spend["tokens"] for one in summary.series for point in _bought(one)]
     for number, one in enumerate(summary.series):
-        below = [max(0.0, 100 * (point.accuracy - point.low)) for point in one.points]
-        above = [max(0.0, 100 * (point.high - point.accuracy)) for point in one.points]
+        points = _bought(one)
+        below = [max(0.0, 100 * (point.accuracy - point.low)) for point in points]
+        above = [max(0.0, 100 * (point.high - point.accuracy)) for point in points]
         axes.errorbar(
-            [point.spend["tokens"] for point in one.points],
-            [100 * point.accuracy for point in one.points],
+            [point.spend["tokens"] for point in points],
+            [100 * point.accuracy for point in points],
             yerr=[below, above],
             label=_label(one.name),
             color=ink.lines[number % len(ink.lines)],
@@ -167,7 +169,7 @@ def _draw(summary: Summary, axes: Axes, ink: _Ink) -> None:
             linewidth=1.4,
             markersize=5,
         )
-    if min(spends) > 0 and max(spends) > _LOGARITHMIC * min(spends):
+    if spends and min(spends) > 0 and max(spends) > _LOGARITHMIC * min(spends):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(f"mean {AXES['tokens']}")
@@ -180,6 +182,11 @@ def _label(name: str) -> str:
     """Return a name that matplotlib takes for no formula, and for no name to hide."""
     text = shown(name).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
+
+
+def _bought(series: Series) -> list[Point]:
+    """Return the points that are drawn: where nothing could be paid, there is nothing to see."""
+    return [p for p in series.points if p.accuracy > 0 or p.failed < 1 or p.spend["tokens"] > 0]
 
 
 def _known(series: Series, axis: str) -> bool:

@@ -108,9 +108,7 @@ def _labelled(
     return labelled
 
 
-def _document(
-    document: Document, shape: _Shape, held: Sequence[tuple[int, int]]
-) -> dict[str, Any]:
+def _document(document: Document, shape: _Shape, held: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Give a document as it is drawn, with the stretches of evidence in it."""
     starts = shape.places([start for start, _ in held])
     ends = shape.places([end for _, end in held])

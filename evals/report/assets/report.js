@@ -28,7 +28,7 @@
   const box = document.getElementById("curve");
   let axis = data.chart.axes.length ? data.chart.axes[0][0] : "tokens";
   const plot = () => {
-    const known = data.chart.series.filter((one) => one.points.every((point) => axis in point.spend));
+    const known = data.chart.series.filter((one) => one.points.length && one.points.every((point) => axis in point.spend));
     const traces = known.map((one, number) => ({
       type: "scatter",
       mode: "lines+markers",
@@ -49,7 +49,7 @@
       marker: { color: colour(lines[number % lines.length]), size: 8, symbol: symbols[number % symbols.length] },
     }));
     const spends = traces.flatMap((trace) => trace.x);
-    const least = Math.min(...spends);
+    const least = Math.min(...spends, Infinity);
     const grid = { gridcolor: colour("line"), zeroline: false, linecolor: colour("quiet"), tickcolor: colour("quiet"), fixedrange: true };
     const layout = {
       height: 420,
@@ -64,7 +64,8 @@
       showlegend: traces.length > 1,
     };
     Plotly.react(box, traces, layout, { displayModeBar: false, responsive: true, doubleClick: false });
-    const best = known.flatMap((one) => one.points).reduce((most, point) => (point.accuracy > most.accuracy ? point : most));
+    const points = known.flatMap((one) => one.points);
+    const best = points.length ? points.reduce((most, point) => (point.accuracy > most.accuracy ? point : most)) : { accuracy: 0, budget: "any budget" };
     box.setAttribute("role", "img");
     box.setAttribute(
       "aria-label",
