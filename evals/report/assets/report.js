@@ -77,6 +77,7 @@
   let library = null;
   const chart = async () => {
     explore.textContent = "Loading …";
+    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
     // It runs because the page's policy knows its hash.
     document.head.append(make("script", {}, await unpack("plotly")));
     box.replaceChildren();
