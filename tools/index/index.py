@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
