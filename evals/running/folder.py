@@ -26,8 +26,7 @@ from uuid import uuid4
 from shoestring.evals.cases import read_cases
 from shoestring.evals.running.result import Key, Result
 from shoestring.evals.suite import Suite
-from shoestring.tools.index.errors import IndexBusy
-from shoestring.tools.index.file_lock import locked
+from shoestring.tools.files.lock import LockHeld, locked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -92,7 +91,7 @@ class RunFolder:
         try:
             with locked(self.path / "lock", 0):
                 yield
-        except IndexBusy as error:
+        except LockHeld as error:
             raise BrokenRun(
                 f"another sweep runs in {str(self.path)!r}: wait for it, or give another folder"
             ) from error
