@@ -73,7 +73,11 @@ def test_what_is_broken_is_left_out_on_request(tmp_path: Path) -> None:
     table.write_text("id,question\n1,\n2,ok\n")
     assert len(Suite.read(table, on_bad=told.append).cases) == 1
     assert "row 1" in str(told[0])
-    rows = [{"id": 1, "question": "a"}, {"id": 2}, {"id": 1, "question": "b"}]
+    rows: list[dict[str, object]] = [
+        {"id": 1, "question": "a"},
+        {"id": 2},
+        {"id": 1, "question": "b"},
+    ]
     with pytest.raises(BrokenCases, match='row 2: "question" is missing or empty'):
         Suite.from_rows("rows", rows)
     told.clear()
