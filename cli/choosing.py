@@ -27,7 +27,14 @@ RouteNames = Annotated[
         show_default="quote, direct, chain_of_thought; reading, of long documents",
     ),
 ]
-RuleName = Annotated[Rule, typer.Option("--policy", help="The rule to choose by.")]
+RuleName = Annotated[
+    Rule,
+    typer.Option(
+        "--policy",
+        metavar="<rule>",
+        help="The rule to choose by: affordable, thresholds, expected or learned.",
+    ),
+]
 WorthFigure = Annotated[
     str,
     typer.Option(
