@@ -24,8 +24,8 @@ from shoestring.agents.estimates import (
 )
 from shoestring.agents.features import FEATURES, QUESTION
 from shoestring.budget import Amount
-from shoestring.tools.index.errors import IndexBusy
-from shoestring.tools.index.file_lock import locked
+from shoestring.tools.files.bounded_json import BadJSON, read_json
+from shoestring.tools.files.lock import LockHeld, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -141,7 +141,7 @@ class Forecaster:
                     known = _read(self.path) if self.path.exists() else {}
                     _learn(known, runs)
                     _write(self.path, known)
-            except IndexBusy as error:
+            except LockHeld as error:
                 raise BadForecasts(f"{self.path}: another process is writing it") from error
             except OSError as error:
                 raise BadForecasts(f"{self.path}: cannot be written: {error.strerror}") from error
@@ -276,16 +276,9 @@ def _write(path: Path, known: Mapping[tuple[str, str], _Known]) -> None:
 
 def _read(path: Path) -> dict[tuple[str, str], _Known]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise BadForecasts(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST:
-        raise BadForecasts(f"{path}: is larger than {_LARGEST:,} bytes, which no forecasts are")
-    try:
-        content: Any = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadForecasts(f"{path}: is not JSON: delete it to begin anew") from error
+        content = read_json(path, _LARGEST)
+    except BadJSON as error:
+        raise BadForecasts(f"{path}: {error}: if it is damaged, delete it to begin anew") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise BadForecasts(f"{path}: holds no forecasts of shoestring")
     kept = (content.get("version"), content.get("features"), content.get("figures"))

@@ -35,6 +35,12 @@ EXTRAS = {
     "local": "run a model in this process",
     "offline": "weights and vocabularies without a network",
     "report": "runs as pages to look at",
+    "redis": "ledgers that many hosts share",
+    "ray": "sweeps on many machines",
+    "inspect": "apps as solvers of inspect-ai",
+    "energy": "watt-hours and emissions of a run",
+    "learn": "a policy learned from logged runs",
+    "fast": "tokens counted faster",
 }
 _MEGABYTE = 1_000_000
 

@@ -29,6 +29,8 @@ class Config:
     html: str = ""
     split: str = "dev"
     limit: int | None = None
+    executor: str = "local"
+    ledgers: str = ""
     concurrency: int = 4
     timeout: float | None = None
     energy: str = ""

@@ -80,6 +80,14 @@ def run(
     limit: Annotated[
         int | None, typer.Option(help="Cases, chosen by the hash of their ids.")
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="local, or ray: runs as tasks of a Ray cluster.", show_default="local"),
+    ] = None,
+    ledgers: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the accounts live: for ray, a redis:// server."),
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="Runs at once.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds a run may take.")] = None,
     energy: Annotated[
@@ -97,8 +105,8 @@ def run(
         "target": target, "model": model, "temperature": temperature, "budgets": _list(budgets),
         "routes": _list(routes), "seeds": seeds, "scorers": _list(scorers), "cap": cap,
         "out": None if out is None else str(out), "html": None if html is None else str(html),
-        "split": split, "limit": limit, "concurrency": concurrency, "timeout": timeout,
-        "energy": energy,
+        "split": split, "limit": limit, "executor": executor, "ledgers": ledgers,
+        "concurrency": concurrency, "timeout": timeout, "energy": energy,
     }  # fmt: skip
     config = read_config(suite, {name: value for name, value in given.items() if value is not None})
     _run(config, skip_bad=skip_bad, dry_run=dry_run)
@@ -144,6 +152,7 @@ def compare(
 
 
 def _run(config: Config, *, skip_bad: bool, dry_run: bool) -> None:
+    from shoestring.budget import open_store
     from shoestring.evals.running.energy import Energy
     from shoestring.evals.running.folder import RunFolder
     from shoestring.evals.running.grid import label, parse_budget
@@ -160,10 +169,15 @@ def _run(config: Config, *, skip_bad: bool, dry_run: bool) -> None:
     cap = parse_budget(config.cap) if config.cap else None
     page = Path(config.html) if config.html else None
     check(page)
+    target = _target(config)
+    if config.executor not in {"local", "ray"}:
+        raise BadInput(f"--executor is local or ray, not {config.executor!r:.60}")
     with running() as told:
         sweep(
-            _target(config), suite, budgets=config.budgets, routes=config.routes,
+            target, suite, budgets=config.budgets, routes=config.routes,
             seeds=config.seeds, scorers=_scorers(config.scorers), folder=kept.path, cap=cap,
+            executor="ray" if config.executor == "ray" else "local",
+            ledgers=open_store(config.ledgers) if config.ledgers else None,
             concurrency=config.concurrency, timeout=config.timeout, on_progress=told,
             energy=Energy(config.energy) if config.energy else None,
         )  # fmt: skip

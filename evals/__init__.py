@@ -4,10 +4,11 @@ from shoestring.evals.baseline import best_passages
 from shoestring.evals.cases import BrokenCases, Case, Passage, choose, read_cases
 from shoestring.evals.intervals import difference, interval, permutation
 from shoestring.evals.outcome import Outcome, Span
+from shoestring.evals.running.account import CapReached
 from shoestring.evals.running.energy import Energy
 from shoestring.evals.running.folder import BrokenRun, RunFolder
 from shoestring.evals.running.result import Result
-from shoestring.evals.running.sweep import CapReached, asweep, sweep
+from shoestring.evals.running.sweep import asweep, sweep
 from shoestring.evals.running.target import App, Target
 from shoestring.evals.running.task import Task
 from shoestring.evals.scores import answer_oracle, answer_recall, gold_oracle, gold_recall

@@ -12,6 +12,7 @@ from shoestring.agents.choosing import FREE, Choice, Offers, short, told
 from shoestring.agents.estimates import BadEstimate, numbers, rounded
 from shoestring.agents.features import FEATURES
 from shoestring.agents.policies.worth import Worth
+from shoestring.tools.files.bounded_json import BadJSON, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,16 +149,9 @@ class Learned:
             BadPolicy: If the file is missing, of another version, or no policy.
         """
         try:
-            with Path(path).open("rb") as file:
-                data = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise BadPolicy(f"{path}: cannot be read: {error.strerror}") from error
-        if len(data) > _LARGEST:
-            raise BadPolicy(f"{path}: is larger than {_LARGEST:,} bytes, which no policy is")
-        try:
-            content: Any = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BadPolicy(f"{path}: is not JSON") from error
+            content = read_json(path, _LARGEST)
+        except BadJSON as error:
+            raise BadPolicy(f"{path}: {error}") from error
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise BadPolicy(f"{path}: holds no policy of shoestring")
         if (content.get("version"), content.get("features")) != (_VERSION, list(FEATURES)):

@@ -5,7 +5,8 @@ cases.jsonl.gz         the cases, in the schema of any suite (`read_cases(folder
 cases.contexts.jsonl.gz  their contexts, each once
 results.jsonl          one `Result` a line
 traces.jsonl           what each came from: receipt, citations, traceback
-ledger.sqlite          the account of the whole, where it has a cap
+ledger.sqlite          the account of the whole, where it has a cap and lives nowhere else
+account                the name of that account
 lock                   held while a sweep runs
 """
 
@@ -15,17 +16,17 @@ import errno
 import gzip
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from shoestring.evals.cases import read_cases
 from shoestring.evals.running.result import Key, Result
 from shoestring.evals.suite import Suite
-from shoestring.tools.index.errors import IndexBusy
-from shoestring.tools.index.file_lock import locked
+from shoestring.tools.files.lock import LockHeld, locked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from shoestring.evals.cases import Case
 
 FORMAT = 1
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BrokenRun(ValueError):  # noqa: N818 - named for what is wrong
@@ -89,7 +91,7 @@ class RunFolder:
         try:
             with locked(self.path / "lock", 0):
                 yield
-        except IndexBusy as error:
+        except LockHeld as error:
             raise BrokenRun(
                 f"another sweep runs in {str(self.path)!r}: wait for it, or give another folder"
             ) from error
@@ -128,6 +130,13 @@ class RunFolder:
         # The trace first: a result always has one.
         _append(self.path / "traces.jsonl", {"key": list(result.key), **trace})
         _append(self.path / "results.jsonl", result.as_dict())
+
+    def account(self) -> str:
+        """Return the name of the account of the whole: of this folder, wherever ledgers live."""
+        file = self.path / "account"
+        if not file.exists():
+            self._put("account", f"sweep {uuid4().hex}".encode())
+        return file.read_text(encoding="ascii")
 
     def _grown(self, here: SweepInfo, now: SweepInfo) -> SweepInfo:
         for what in ("target", "digest", "scorers"):
@@ -244,12 +253,17 @@ def _append(path: Path, row: Mapping[str, Any]) -> None:
     try:
         before = os.fstat(file).st_size
         try:
-            written = os.write(file, line)
-        except OSError:
-            written = -1
-        if written != len(line):
+            if os.write(file, line) == len(line):
+                return
+            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as raised:
+            error = raised
+        # Half a line is none; what is wrong with the disk stays the error that is told.
+        with suppress(OSError):
             os.ftruncate(file, before)
-            raise OSError(errno.ENOSPC, "no room for a result; free some and go on", str(path))
+        cure = "free some room and go on" if error.errno in _FULL else "mend that and go on"
+        told = f"a result could not be written down ({error.strerror}): {cure}"
+        raise OSError(error.errno, told, str(path)) from error
     finally:
         os.close(file)
 

@@ -79,9 +79,20 @@ class Contains:
 
 def _stands(answer: str, said: str) -> bool:
     """Whether it stands there, and not within a longer word or number."""
-    left = r"(?<!\w)" if _worded(answer[0]) else ""
-    right = r"(?!\w)" if _worded(answer[-1]) else ""
-    return re.search(left + re.escape(answer) + right, said) is not None
+    left, right = _worded(answer[0]), _worded(answer[-1])
+    start = said.find(answer)
+    while start >= 0:
+        end = start + len(answer)
+        before, after = said[start - 1 : start], said[end : end + 1]
+        if not (left and _joins(before)) and not (right and _joins(after)):
+            return True
+        start = said.find(answer, start + 1)
+    return False
+
+
+def _joins(character: str) -> bool:
+    """Whether what stands beside a word makes it part of a longer one; nothing does not."""
+    return character.isalnum() or character == "_"
 
 
 def _worded(character: str) -> bool:

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
@@ -16,9 +16,9 @@ import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
+from shoestring.tools.files.lock import LockHeld, locked
 from shoestring.tools.index.dense import Dense
 from shoestring.tools.index.errors import IndexBusy, IndexCorrupt, IndexMismatch
-from shoestring.tools.index.file_lock import locked
 from shoestring.tools.index.lexical import Lexical
 from shoestring.tools.index.manifest import Manifest, Source
 from shoestring.tools.splitting.split import split
@@ -210,10 +210,15 @@ class Index:
     ) -> None:
         self.close()
 
-    def _writers(self) -> AbstractContextManager[None]:
-        if self._path is None:
-            return nullcontext()
-        return locked(self._path / "lock", self._wait)
+    @contextmanager
+    def _writers(self) -> Generator[None]:
+        with ExitStack() as stack:
+            if self._path is not None:
+                try:
+                    stack.enter_context(locked(self._path / "lock", self._wait))
+                except LockHeld as error:
+                    raise IndexBusy(str(error)) from error
+            yield
 
     # Updating.
 

@@ -7,15 +7,14 @@ known to be deleted. So a run that is killed at any point leaves work to do, nev
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from threading import RLock
 from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
+from shoestring.tools.files.sqlite_file import SQLiteFile
 from shoestring.tools.index.errors import IndexBusy, IndexCorrupt, IndexMismatch
 from shoestring.tools.words.words import words
 
@@ -63,26 +62,12 @@ class Passage(NamedTuple):
     document: Document
 
 
-class Manifest:
-    """One connection, shared by the threads of a process; every method is one transaction."""
+class Manifest(SQLiteFile):
+    """The manifest in a file; every method is one transaction."""
 
     def __init__(self, path: Path | None) -> None:
         """Open or create the manifest; None keeps it in memory."""
-        self._path = path
-        self._lock = RLock()
-        with self._checked():
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=_PATIENCE,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            with self._checked():
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
+        super().__init__(path, wait=_PATIENCE)
 
     def _prepare(self) -> None:
         if self._path is not None:
@@ -107,42 +92,19 @@ class Manifest:
     def _where(self) -> str:
         return repr(str(self._path.parent)) if self._path else "in memory"
 
-    @contextmanager
-    def _checked(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise IndexBusy(f"another process is writing to {self._where()}") from error
-            raise IndexCorrupt(
-                f"the index {self._where()} cannot be used ({error}): if the folder is writable "
-                "and the disk not full, delete it to build it anew"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise IndexCorrupt(
-                f"the index {self._where()} is damaged ({error}): delete it to build it anew"
-            ) from error
+    def _busy(self) -> IndexBusy:
+        return IndexBusy(f"another process is writing to {self._where()}")
 
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            yield self._db
+    def _unusable(self, error: sqlite3.OperationalError) -> IndexCorrupt:
+        return IndexCorrupt(
+            f"the index {self._where()} cannot be used ({error}): if the folder is writable "
+            "and the disk not full, delete it to build it anew"
+        )
 
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._db.close()
+    def _damaged(self, error: sqlite3.DatabaseError) -> IndexCorrupt:
+        return IndexCorrupt(
+            f"the index {self._where()} is damaged ({error}): delete it to build it anew"
+        )
 
     # Facts: small values by name.
 

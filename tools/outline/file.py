@@ -1,11 +1,9 @@
-"""The file of an outline: its tables, its connection, and what can be wrong with it."""
+"""The file of an outline: its tables, and what can be wrong with it."""
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 
+from shoestring.tools.files.sqlite_file import SQLiteFile
 from shoestring.tools.outline.errors import OutlineBusy, OutlineCorrupt, OutlineMismatch
 
 __all__ = ["File"]
@@ -40,28 +38,14 @@ _SCHEMA = (
 )
 
 
-class File:
-    """One connection, shared by the threads of a process; every method is one transaction."""
+class File(SQLiteFile):
+    """The tables and the facts; every method is one transaction."""
 
     def __init__(self, path: Path | None, *, wait: float, new: bool) -> None:
         """Open the file, or make it if `new`; None keeps the store in memory."""
-        self._path = path
-        self._lock = RLock()
         if path is not None and not new and not path.is_file():
             raise FileNotFoundError(f"no outline at {str(path)!r}: build it first")
-        with self._checked():
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=wait,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            with self._checked():
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
+        super().__init__(path, wait=wait)
 
     def _prepare(self) -> None:
         if self._stamp() == (0, 0):
@@ -96,45 +80,22 @@ class File:
     def _where(self) -> str:
         return repr(str(self._path)) if self._path else "in memory"
 
-    @contextmanager
-    def _checked(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise OutlineBusy(
-                    f"another process is writing to {self._where()}: try again when it is done"
-                ) from error
-            raise OutlineCorrupt(
-                f"the outline {self._where()} cannot be used ({error}): if the folder is writable "
-                "and the disk not full, delete it to build it anew"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise OutlineCorrupt(
-                f"the outline {self._where()} is damaged, or no outline ({error}): "
-                "name another file, or delete it to build it anew"
-            ) from error
+    def _busy(self) -> OutlineBusy:
+        return OutlineBusy(
+            f"another process is writing to {self._where()}: try again when it is done"
+        )
 
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            yield self._db
+    def _unusable(self, error: sqlite3.OperationalError) -> OutlineCorrupt:
+        return OutlineCorrupt(
+            f"the outline {self._where()} cannot be used ({error}): if the folder is writable "
+            "and the disk not full, delete it to build it anew"
+        )
 
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._checked():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._db.close()
+    def _damaged(self, error: sqlite3.DatabaseError) -> OutlineCorrupt:
+        return OutlineCorrupt(
+            f"the outline {self._where()} is damaged, or no outline ({error}): "
+            "name another file, or delete it to build it anew"
+        )
 
     def fact(self, name: str) -> str | None:
         """Return a stored fact."""

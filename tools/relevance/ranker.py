@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoestring.tools.files.bounded_json import BadJSON, read_json
 from shoestring.tools.relevance.features import FEATURES, TIER, features
 from shoestring.tools.relevance.ranking import Text
 
@@ -101,16 +102,9 @@ class Ranker:
             BadRanker: If the file is missing, too large, or not what it should be.
         """
         try:
-            with Path(path).open("rb") as file:
-                data = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise BadRanker(f"{path}: cannot be read: {error.strerror}") from error
-        if len(data) > _LARGEST:
-            raise BadRanker(f"{path}: is larger than {_LARGEST:,} bytes, which no ranker is")
-        try:
-            content: Any = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BadRanker(f"{path}: is not JSON") from error
+            content = read_json(path, _LARGEST)
+        except BadJSON as error:
+            raise BadRanker(f"{path}: {error}") from error
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise BadRanker(f"{path}: is no ranker of format {_FORMAT}")
         names = content.get("names")

@@ -8,8 +8,11 @@ from pydantic import ConfigDict, Field
 
 from shoestring.tools.relevance.ranker import Ranker
 from shoestring.tools.relevance.tiers.tier import Tier
+from shoestring.tools.stash import Shelf
+from shoestring.tools.stash.marks import defused, mark
 from shoestring.tools.trimming.kinds import KINDS, Kind
-from shoestring.tools.trimming.trim import Fill, Order, trim
+from shoestring.tools.trimming.render import render as plain
+from shoestring.tools.trimming.trim import Fill, Order, Trimmed, trim
 
 __all__ = ["TrimCompressor"]
 
@@ -44,6 +47,10 @@ class TrimCompressor(BaseDocumentCompressor):
     """An order fitted to your own cases; see `trim`."""
     kinds: Sequence[Kind] = KINDS
     """The kinds of text to look for; see `trim`."""
+    shelf: Shelf | None = None
+    """Where what came in is kept when something of it is left out. The last document then is a mark,
+    which says how to ask for it: give a shelf only where the model has a `RecallTool` of its stash.
+    What looks like a mark in the documents is written with parentheses, so no text can pass for one."""
 
     def compress_documents(
         self,
@@ -59,12 +66,21 @@ class TrimCompressor(BaseDocumentCompressor):
             callbacks: LangChain's; nothing here calls back.
 
         Returns:
-            The kept pieces, as `trim` describes them.
+            The kept pieces, as `trim` describes them; behind them a mark, if there is a shelf.
+
+        Raises:
+            ValueError: As `trim` does.
+            StashError: If the shelf cannot keep what came in.
         """
+        if self.shelf is None:
+            return self._trimmed(documents, query, self.tokens).documents
+        return self._with_mark(documents, query, self.shelf)
+
+    def _trimmed(self, documents: Sequence[Document], query: str, tokens: int) -> Trimmed:
         return trim(
             documents,
             query,
-            self.tokens,
+            tokens,
             count=self.count,
             render=self.render,
             fill=self.fill,
@@ -72,4 +88,45 @@ class TrimCompressor(BaseDocumentCompressor):
             tiers=self.tiers,
             ranker=self.ranker,
             kinds=self.kinds,
-        ).documents
+        )
+
+    def _with_mark(
+        self, documents: Sequence[Document], query: str, shelf: Shelf
+    ) -> Sequence[Document]:
+        """Trim to what a mark leaves; without one where nothing is missing, or it does not fit."""
+        clean = [_defused(document, shelf) for document in documents]
+        kept = self._trimmed(clean, query, self.tokens)
+        if not kept.dropped:
+            return kept.documents
+        count, render = self.count or _o200k(), self.render or plain
+        whole = plain(documents)
+        handle = shelf.put(whole)
+        if not handle:
+            return kept.documents
+        missing = count(whole)
+        room = self.tokens - count(mark(missing, handle))
+        while room > 0:
+            less = self._trimmed(clean, query, room)
+            written = mark(max(1, missing - less.tokens), handle)
+            marked = [*less.documents, Document(written, metadata={"source": handle, "start": 0})]
+            over = count(render(marked)) - self.tokens
+            if over <= 0:
+                return marked
+            room -= over
+        return kept.documents
+
+
+def _defused(document: Document, shelf: Shelf) -> Document:
+    """Give a document in which nothing passes for a mark that is none of this shelf."""
+    clean = defused(document.page_content, shelf.has)
+    return (
+        document
+        if clean == document.page_content
+        else document.model_copy(update={"page_content": clean})
+    )
+
+
+def _o200k() -> Callable[[str], int]:
+    from shoestring.models.counting.counting import counter
+
+    return counter("o200k_base").count

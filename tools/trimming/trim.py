@@ -17,12 +17,12 @@ from shoestring.tools.trimming.alike import Alike
 from shoestring.tools.trimming.certain import certain_tokens, has_certain_tokens
 from shoestring.tools.trimming.dropped import Dropped, left_out
 from shoestring.tools.trimming.kinds import KINDS, Kind
-from shoestring.tools.trimming.pack import Packing, longest_prefix, pack
+from shoestring.tools.trimming.pack import Packing, pack
 from shoestring.tools.trimming.pieces import Choice, Pieces, more_like_this
 from shoestring.tools.trimming.render import render as plain
 from shoestring.tools.trimming.render import title_of
 from shoestring.tools.trimming.sieve import sieve
-from shoestring.tools.trimming.units import safe_cut
+from shoestring.tools.trimming.top_up import TopUp
 from shoestring.tools.trimming.worth import Worth
 
 __all__ = ["Dropped", "Fill", "Order", "Trimmed", "keep", "trim"]
@@ -33,7 +33,6 @@ Order = Literal["original", "edges"]
 _FULL = 0.95  # of the room that fill="budget" uses wherever the text allows it
 _WHOLE = 0.5  # of the room, at most, for a tool that is written whole before others are chosen (dev: 3 and
 # 4 points on two halves of a set of tools at 256 tokens)
-_TRIES = 48  # units that are tried for a last, shortened piece
 _SAMPLE = 16  # units counted to learn how many characters a token has
 _WORDS = (
     0.05  # of the worth of a room full of the most relevant tokens: the query's words, once each
@@ -236,8 +235,16 @@ class _Trim:
             proven=self.proven,
             free=free,
         )
-        choice = self._widened(Choice(list(packing.units), short=self._short))
-        choice = self._top_up(choice, order)
+        topping = TopUp(
+            self.pieces,
+            self.limit,
+            self._measure,
+            # Half a sentence may say the opposite of the whole one.
+            full=_FULL * self.limit if self.fill == "budget" else 0.0,
+            per_token=self._per_token,
+        )
+        choice = topping.widened(Choice(list(packing.units), short=self._short))
+        choice = topping.filled(choice, order)
         return self._result(self._assemble(choice), choice, packing)
 
     def _worth(
@@ -379,80 +386,6 @@ class _Trim:
         if (like := self.pieces.units[unit].like) >= 0:  # counts above and below
             shared += [(("like", like), 2.0 * self.count(more_like_this(1_000)) + 2)]
         return shared
-
-    def _widened(self, choice: Choice) -> Choice:
-        """Write short forms out, the best first, where what the others leave is room enough."""
-        for unit in choice.units:
-            if unit in choice.short:
-                whole = Choice(choice.units, short=choice.short - {unit})
-                if self._measure(whole) <= self.limit:
-                    choice = whole
-        return choice
-
-    def _top_up(self, choice: Choice, order: Sequence[int]) -> Choice:
-        """Fill what whole units leave with shortened ones.
-
-        Under `fill="relevant"` only where nothing would be kept at all: half a sentence may say
-        the opposite of the whole one.
-        """
-        used = self._measure(choice)
-        for untitled in (False, True):
-            tries = 0
-            for unit in order:
-                enough = _FULL * self.limit if self.fill == "budget" else 1
-                if used >= enough or tries >= _TRIES:
-                    break
-                if unit in choice.units or not self.pieces.may_be_cut(unit):
-                    continue
-                owner = self.pieces.owner[unit]
-                if untitled and not self._may_lose_title(owner, choice):
-                    continue
-                tries += 1
-                longer = self._shortened(choice, unit, owner if untitled else None)
-                if longer is not None:
-                    choice, used = longer
-        return choice
-
-    def _may_lose_title(self, owner: int, choice: Choice) -> bool:
-        titled = title_of(self.pieces.documents[owner])
-        return bool(titled) and all(self.pieces.owner[unit] != owner for unit in choice.units)
-
-    def _shortened(
-        self, choice: Choice, unit: int, untitled: int | None
-    ) -> tuple[Choice, int] | None:
-        """Add as much of a unit as fits; None if not even its first character does."""
-        text = self.pieces.content(unit)
-
-        def measured(length: int) -> int:
-            return self._measure(choice.with_cut(unit, length, untitled=untitled))
-
-        if measured(1) > self.limit:
-            return None
-        guess = int(self._per_token * self.limit) + 1
-        length = longest_prefix(len(text), guess, lambda n: measured(n) <= self.limit)
-        if length < len(text):
-            length = self._nice_cut(text, length, measured)
-        if length == 0:
-            return None
-        longer = choice.with_cut(unit, length, untitled=untitled)
-        if length == len(text):
-            # Without the cut it joins the unit behind it, and with that the space between them.
-            whole = Choice(longer.units, choice.cuts, longer.untitled, longer.short)
-            used = self._measure(whole)
-            if used <= self.limit:
-                return whole, used
-        return longer, measured(length)
-
-    def _nice_cut(self, text: str, length: int, measured: Callable[[int], int]) -> int:
-        """Move a cut to the end of a word, or at least off the middle of a character."""
-        word = len(text[:length].rsplit(maxsplit=1)[0]) if " " in text[:length].strip() else 0
-        if text[length : length + 1].isspace():
-            word = len(text[:length].rstrip())
-        full = _FULL * self.limit if self.fill == "budget" else 0.0
-        for cut, least in ((word, full), (safe_cut(text, 0, length), 0.0)):
-            if cut and least <= measured(cut) <= self.limit:
-                return cut
-        return length
 
     def _result(
         self, documents: Iterable[Document], choice: Choice, packing: Packing | None = None

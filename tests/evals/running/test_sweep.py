@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -14,8 +16,9 @@ from langchain_core.prompts import ChatPromptTemplate
 
 from shoestring.budget import Amount, Budget
 from shoestring.evals.cases import Case, Passage
+from shoestring.evals.running.account import CapReached
 from shoestring.evals.running.folder import BrokenRun, RunFolder
-from shoestring.evals.running.sweep import CapReached, asweep, forecast, grid_of, sweep
+from shoestring.evals.running.sweep import asweep, forecast, grid_of, sweep
 from shoestring.evals.running.target import App
 from shoestring.evals.scorers import Contains, ExactMatch
 from shoestring.evals.suite import Suite
@@ -294,21 +297,34 @@ def test_a_torn_line_is_run_again(tmp_path: Path) -> None:
     assert again.startswith(whole[: whole.rindex(b"\n", 0, -1)])
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A result that does not fit is named, and leaves no half line behind."""
-    import os
-
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (None, r"written down \(No space left on device\): free some room and go on"),
+        (errno.ENOSPC, r"written down \(No space left on device\): free some room and go on"),
+        (errno.EDQUOT, r"written down \(Disk quota exceeded\): free some room and go on"),
+        (errno.EIO, r"written down \(Input/output error\): mend that and go on"),
+    ],
+)
+def test_a_disk_that_takes_no_more_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, told: str
+) -> None:
+    """What is wrong with it is named, and no half line is left behind."""
     kept = sweep(right, ONE, budgets=[9], scorers=[Contains()], folder=tmp_path)
     before = (tmp_path / "results.jsonl").read_bytes()
     real = os.write
 
     def half(file: int, line: bytes) -> int:
-        return real(file, line[: len(line) // 2])
+        done = real(file, line[: len(line) // 2])
+        if number is not None:
+            raise OSError(number, os.strerror(number))
+        return done
 
     monkeypatch.setattr(os, "write", half)
-    with pytest.raises(OSError, match="no room for a result"):
+    with pytest.raises(OSError, match=told) as raised:
         sweep(right, ONE, budgets=[8], scorers=[Contains()], folder=tmp_path)
     monkeypatch.undo()
+    assert raised.value.errno == (number or errno.ENOSPC)
     assert (tmp_path / "results.jsonl").read_bytes() == before
     assert len(list(kept.results())) == 1
 

@@ -15,7 +15,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from shoestring.tools.index.file_lock import locked
+from shoestring.tools.files.lock import locked
 from shoestring.tools.index.index import Index, IndexBusy, IndexCorrupt, IndexMismatch, Update
 from shoestring.tools.words.words import words
 
@@ -483,7 +483,7 @@ def test_an_index_opened_during_an_update_sees_all_vectors_after_it(tmp_path: Pa
 _FORKED = """
 import os, sys
 from pathlib import Path
-from shoestring.tools.index.file_lock import locked
+from shoestring.tools.files.lock import locked
 
 lock = Path(sys.argv[1])
 read, write = os.pipe()

@@ -118,6 +118,37 @@ def test_a_page_that_answers_is_read_on() -> None:
     assert on_page >= 0.8 * words(kept.text)
 
 
+def test_lines_are_read_with_their_page_and_sentences_without() -> None:
+    """A page of lines is read as a whole, repeated lines too; of a page of prose the sentences that tell."""
+    lines = "\n".join(f"Pier {n} dues {n * 37}\nof which abroad" for n in range(14))
+    prose = " ".join(f"Pier {n} was paved with stones from quarry {n * 37}." for n in range(14))
+    texts = [f"{FILLER}\n\nNobody asked about the ferry in year {n}. {FILLER}" for n in range(9)]
+    texts[3] = f"Harbour dues by pier, and their total\n{lines}"
+    texts[6] = f"The harbour dues of the ferry were waived. {prose}"
+    pages = [
+        Document(text, metadata={"source": "f", "title": "F", "page": n})
+        for n, text in enumerate(texts)
+    ]
+    kept = Outline.build(pages).read("harbour dues by pier and total", 200, fill="budget")
+    assert kept.text.count("of which abroad") >= 12
+    assert kept.text.count("paved") < 7
+
+
+def test_the_pages_of_the_best_passages_are_whole_in_a_large_document() -> None:
+    """Of thousands of passages not all are looked at, but all of a page that tells most is."""
+    lines = "\n".join(f"{n} {n * 37}" for n in range(100, 150))
+    texts = [f"{FILLER} Item {n} was noted. " + f"{FILLER} " * 8 for n in range(120)]
+    texts[90] = f"Dues of the harbour of Tromso\n{lines}"
+    pages = [
+        Document(text, metadata={"source": "f", "title": "F", "page": n})
+        for n, text in enumerate(texts)
+    ]
+    built = Outline.build(pages, tokens=24)
+    assert sum(node.kind == "passage" for node in built.inside(built.documents()[0].id)) > 400
+    kept = built.read("dues of the harbour of Tromso", 400, fill="budget")
+    assert all(f"{n} {n * 37}" in kept.text for n in range(100, 150))
+
+
 def test_reading_within_a_part() -> None:
     """With `under`, only that part is read."""
     built = Outline.build([Document(REPORT, metadata={"source": "report.md"})])

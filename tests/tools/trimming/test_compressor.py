@@ -5,14 +5,17 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from pydantic import ValidationError
 
-from shoestring.tools import KINDS, Unit
+from shoestring.tools import KINDS, RecallTool, Stash, Unit
 from shoestring.tools.trimming.compressor import TrimCompressor
 from shoestring.tools.trimming.render import render
+from shoestring.tools.trimming.trim import Fill
 
 DOCUMENTS = [
     Document("Cats sleep all day and all night."),
@@ -79,3 +82,37 @@ def test_negative_tokens_are_refused() -> None:
     """A budget below zero is refused when the compressor is made."""
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         TrimCompressor(tokens=-1)
+
+
+@given(
+    bodies=st.lists(st.text(st.sampled_from("ab .\n[…]日"), max_size=60), min_size=1, max_size=4),
+    tokens=st.integers(0, 60),
+    fill=st.sampled_from(["relevant", "budget"]),
+)
+def test_with_a_shelf_it_stays_within_the_tokens(
+    bodies: list[str], tokens: int, fill: Fill
+) -> None:
+    """The mark counts too, and is written only where something is missing."""
+    compressor = TrimCompressor(tokens=tokens, count=len, fill=fill, shelf=Stash().of("a"))
+    documents = [Document(body) for body in [*bodies, "an engine was designed by Babbage"]]
+    kept = compressor.compress_documents(documents, "Who designed the engine?")
+    assert not kept or len(render(kept)) <= tokens
+
+
+def test_what_is_left_out_can_be_recalled() -> None:
+    """With a shelf the last document says how to ask, and a text that pretends to be a mark does not."""
+    stash = Stash()
+    false = 'The engine was designed. [… 9 tokens left out: recall("aaaaaa")]'
+    compressor = TrimCompressor(tokens=60, shelf=stash.of("7"))
+    kept = compressor.compress_documents(
+        [*DOCUMENTS, Document(false), Document("Dogs bark. " * 60)], "Who designed the engine?"
+    )
+    found = re.search(r'recall\("(\w+)"\)', kept[-1].page_content)
+    assert found
+    text = RecallTool(stash=stash, conversation="7").invoke({"handle": found[1]})
+    assert "Cats sleep all day" in text
+    assert render(kept).count("[…") == 1
+    everything = TrimCompressor(tokens=500, fill="budget", shelf=stash.of("7"))
+    assert list(everything.compress_documents(DOCUMENTS, "engine"))[-1].page_content.endswith(
+        "Babbage."
+    )

@@ -8,9 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shoestring.tools.index.errors import IndexBusy
-
-__all__ = ["locked"]
+__all__ = ["LockHeld", "locked"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +34,10 @@ else:
         os.close(file)
 
 
+class LockHeld(RuntimeError):  # noqa: N818 - it says what is the case
+    """Another process holds the lock and did not free it in time."""
+
+
 @contextmanager
 def locked(path: Path, wait: float) -> Generator[None]:
     """Hold the lock file `path`, waiting at most `wait` seconds for another process.
@@ -44,7 +46,7 @@ def locked(path: Path, wait: float) -> Generator[None]:
     process exclude each other as well.
 
     Raises:
-        IndexBusy: If the other did not finish in time.
+        LockHeld: If the other did not finish in time.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
@@ -56,7 +58,7 @@ def locked(path: Path, wait: float) -> Generator[None]:
                 break
             except OSError as error:
                 if time.monotonic() >= deadline:
-                    raise IndexBusy(
+                    raise LockHeld(
                         f"another process is updating {str(path.parent)!r}; waited {wait:g} s. "
                         "Try again when it is done."
                     ) from error

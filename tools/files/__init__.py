@@ -1,0 +1,1 @@
+"""Files that processes share, or that somebody else may have written."""
