@@ -14,7 +14,6 @@ from shoestring.tools.words.words import words
 
 __all__ = ["followed"]
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _OPEN = 0.2  # of the query's words, by their rarity, that the best units must leave open
@@ -66,14 +65,16 @@ class _Hops:
 
     def __init__(self, texts: Sequence[Text], flat: Sequence[str], query: str, room: float) -> None:
         self._flat = flat
-        self._document = np.repeat(np.arange(len(texts)), [len(text.units) for text in texts])
+        self._document: NDArray[np.int64] = np.repeat(
+            np.arange(len(texts)), [len(text.units) for text in texts]
+        )
         self._ranking = Ranking(texts, flat, self._document)
         self._query = words(query)
         self._room = room
 
     def once(self, shares: Floats) -> Floats:
         """Look for each name that the best units hold and the query does not."""
-        flat, best = self._flat, _best(shares, _ANSWERED).tolist()
+        flat, best = self._flat, _best(shares, _ANSWERED)
         said = {word for unit in best for word in words(flat[unit])}
         left = [word for word in self._query if word not in STOP_WORDS and word not in said]
         reached = shares.copy()
@@ -87,7 +88,7 @@ class _Hops:
 def _named(shares: Floats, flat: Sequence[str], asked: set[str]) -> list[tuple[str, int]]:
     """Give the names that the best units hold, each with the best that holds it."""
     named: dict[str, int] = {}
-    for unit in _best(shares, _NAMING).tolist():
+    for unit in _best(shares, _NAMING):
         for name in linking_names(flat[unit]):
             parts = words(name)
             if parts and not asked.issuperset(parts):
@@ -95,5 +96,6 @@ def _named(shares: Floats, flat: Sequence[str], asked: set[str]) -> list[tuple[s
     return list(named.items())[:_NAMES]
 
 
-def _best(shares: Floats, most: int) -> Ints:
-    return np.argsort(-shares, kind="stable")[:most].astype(np.int64)
+def _best(shares: Floats, most: int) -> list[int]:
+    best: list[int] = np.argsort(-shares, kind="stable")[:most].tolist()
+    return best
