@@ -109,8 +109,8 @@ def _trace(draw: random.Random, case: Case, tokens: int, place: int) -> dict[str
     }
 
 
-def opened(file: Path) -> tuple[float, float, float]:
-    """Return the seconds until the page can be searched, the curve stands, and a case is drawn."""
+def opened(file: Path) -> tuple[float, float, float, float]:
+    """Return seconds until it can be searched, the curve stands, a case is drawn, the curve answers."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -122,14 +122,18 @@ def opened(file: Path) -> tuple[float, float, float]:
         page.goto(file.as_uri())
         page.wait_for_selector(".cases summary")
         ready = perf_counter() - began
-        page.wait_for_selector("#curve .main-svg")
+        page.wait_for_function("document.querySelector('#curve img').naturalWidth > 0")
         drawn = perf_counter() - began
         began = perf_counter()
         page.locator(".cases summary").nth(20).click()
         page.wait_for_selector(".case .xray")
         looked = perf_counter() - began
+        began = perf_counter()
+        page.locator("#explore").click()
+        page.wait_for_selector("#curve .main-svg")
+        explored = perf_counter() - began
         browser.close()
-    return ready, drawn, looked
+    return ready, drawn, looked, explored
 
 
 def main() -> None:
@@ -149,7 +153,9 @@ def main() -> None:
         print(f"written in {perf_counter() - began:.1f} s, {out.stat().st_size / 1e6:.1f} MB")
         times = [opened(out) for _ in range(OPENED)]
     for name, seconds in zip(
-        ("searchable", "curve drawn", "a case drawn"), zip(*times, strict=True), strict=True
+        ("searchable", "curve drawn", "a case drawn", "curve explored"),
+        zip(*times, strict=True),
+        strict=True,
     ):
         print(
             f"{name:<14}{median(seconds):6.2f} s  (of {', '.join(f'{one:.2f}' for one in seconds)})"

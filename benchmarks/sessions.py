@@ -41,6 +41,7 @@ from shoestring.agents import (
     Worth,
     short,
 )
+from shoestring.agents.allowance import Split
 from shoestring.agents.stopping import EarlyStopping
 from shoestring.budget import Budget, MemoryStore
 from shoestring.graphs import (
@@ -67,6 +68,7 @@ DOCUMENTS = [
         metadata={"source": "ferry.txt"},
     )
 ]
+SPLITS: tuple[Split, ...] = ("fixed", "decaying", "forecast", "policy")
 ANSWERS = (
     RIGHT,
     RIGHT,
@@ -148,7 +150,7 @@ def session(number: int, seed: int) -> tuple[Counter[str], list[str]]:
         forecaster=chosen.choice([None, Forecaster()]),
     )
     questions = chosen.randint(2, 9)
-    split = chosen.choice(["fixed", "decaying", "forecast", "policy"])
+    split: Split = chosen.choice(SPLITS)
     thread_budget = Budget(tokens=round(10 ** chosen.uniform(2, 5.2)), calls=chosen.randint(0, 60))
     assistant = build_assistant(
         model,

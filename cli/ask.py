@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 
+from shoestring.cli.choosing import (
+    WORTH,
+    ForecastsFile,
+    LearnedFile,
+    RouteNames,
+    RuleName,
+    WorthFigure,
+    choosing_of,
+)
 from shoestring.cli.errors import BadInput
 from shoestring.cli.library import Library, open_library
 from shoestring.cli.page import check
@@ -45,13 +54,11 @@ def ask(
     model: Annotated[
         str, typer.Option(help="quote (no model), local, local:FILE.gguf, or PROVIDER:NAME.")
     ] = "local",
-    route: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A route to choose among; may be given several times.",
-            show_default="quote, direct, chain_of_thought; reading, of long documents",
-        ),
-    ] = None,
+    route: RouteNames = None,
+    policy: RuleName = "affordable",
+    worth: WorthFigure = WORTH,
+    learned: LearnedFile = None,
+    forecasts: ForecastsFile = None,
     index: Annotated[
         Path | None,
         typer.Option(help="Folder of the index.", show_default="one a set of paths, in the cache"),
@@ -65,9 +72,11 @@ def ask(
     asked = question_of(question)
     budget = budget_of(tokens, usd, calls, seconds)
     check(html)
-    planner = _planner(route or [], model)
+    choosing = choosing_of(route, policy, worth, learned, forecasts, model=model)
     chat = model_of(model)
-    with open_library(paths, index, model=chat is not None, outlined=_outlined(planner)) as library:
+    has_model = chat is not None
+    with open_library(paths, index, model=has_model, outlined=choosing.outlined) as library:
+        planner = choosing.planner(library.outline)
         answer, ledger = _answer(asked, chat, library, budget, planner)
     if html is not None:
         from shoestring.evals.report import answer_page
@@ -103,30 +112,6 @@ def budget_of(
     return Budget(tokens=tokens, usd=usd, calls=calls, seconds=seconds)
 
 
-def _planner(names: list[str], model: str) -> Planner | None:
-    """Return the planner of `--route`; None where it is not given."""
-    if not names:
-        return None
-    from shoestring.graphs import planner_of
-
-    try:
-        planner = planner_of(names)
-    except ValueError as error:
-        raise BadInput(f"--route: {error}") from None
-    if model == "quote" and all(one.needs_model for one in planner.routes):
-        raise BadInput(f"--route {names[0]} needs a model: give --model, or --route quote")
-    return planner
-
-
-def _outlined(planner: Planner | None) -> bool:
-    """Whether a route was asked for that reads by an outline."""
-    from shoestring.graphs import Reading, Research
-
-    return planner is not None and any(
-        isinstance(route, Reading | Research) for route in planner.routes
-    )
-
-
 def model_of(spec: str) -> BaseChatModel | None:
     """Load the model of an option; None for quotes, which need none."""
     if spec == "quote":
@@ -142,7 +127,7 @@ def _answer(
     model: BaseChatModel | None,
     library: Library,
     budget: Budget,
-    planner: Planner | None,
+    planner: Planner,
 ) -> tuple[Answer, Ledger]:
     from shoestring.budget import MemoryStore
     from shoestring.graphs import build_assistant

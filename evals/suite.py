@@ -80,6 +80,7 @@ class Suite:
         answers: str = "answers",
         context: str = "context",
         id: str = "id",  # noqa: A002 - the column's name
+        on_bad: OnBad | None = None,
     ) -> "Suite":
         """Make a suite of mappings, such as the rows of a Hugging Face dataset.
 
@@ -90,13 +91,15 @@ class Suite:
             answers: The column of the right answers: one, a list, or a mapping with a list `text`.
             context: The column of the text to answer from: one text, or a list of them.
             id: The column of the id; the row's number where there is none.
+            on_bad: Told of each row that cannot be used, which is then left out, as for `read`.
 
         Raises:
             BrokenCases: If a row has no question, or the suite is none.
         """
         names = {question: "question", answers: "answers", context: "context", id: "id"}
         renamed = ({names.get(key, key): value for key, value in row.items()} for row in rows)
-        return cls(name, tuple(_from_rows(renamed, name, None)))
+        cases = _from_rows(renamed, name, on_bad)
+        return cls(name, tuple(cases if on_bad is None else _once(cases, on_bad)))
 
     def choose(self, limit: int | None) -> "Suite":
         """Return the suite with at most `limit` cases, the same each time; see `choose`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoestring.budget.extras import require
-from shoestring.evals.report.charts import charted, draw
+from shoestring.evals.report.charts import charted, draw, pictures
 from shoestring.evals.report.markdown import cost, markdown, money, sentences
 from shoestring.evals.report.packing import pack_cases, squeezed
 from shoestring.evals.report.page import page, ready, save
@@ -67,6 +67,8 @@ def report_page(summary: Summary, run: RunFolder) -> str:
         kicker="Evaluation",
         title=f"{info.target} on {info.suite}",
         told=list(sentences(summary)),
+        pictures=pictures(summary),
+        best=max((p for one in summary.series for p in one.points), key=lambda p: p.accuracy),
         series=[_rows(one, summary) for one in summary.series],
         hurt=summary.hurt,
         compared=summary.compared,

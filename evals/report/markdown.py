@@ -63,8 +63,17 @@ def sentences(summary: Summary) -> Iterator[str]:
     if not any(one.baseline for one in summary.series):
         yield "Self-consistency at matched budget is not shown: it needs several seeds."
     over = "No cap was passed." if not summary.over else f"A cap was passed by {summary.over:,.6g}."
-    failed = sum(result.error is not None for result in summary.results)
-    yield over + (f" {failed:,} runs went wrong; each counts as not right." if failed else "")
+    failed = [result for result in summary.results if result.error is not None]
+    capped = sum(result.stopped_by is not None for result in failed)
+    told = [
+        f"{count:,} {'run' if count == 1 else 'runs'} {what}; each counts as not right."
+        for count, what in (
+            (capped, "needed more than their budget"),
+            (len(failed) - capped, "went wrong"),
+        )
+        if count
+    ]
+    yield " ".join([over, *told])
 
 
 def percent(point: Point) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoestring.evals.looks import KEPT, Look, Reason, Stretch
 from shoestring.evals.report.text import shown, utf16
@@ -25,6 +25,10 @@ _MUCH = 2_000_000
 browser lays out that many in about a second."""
 _ENDS = 240  # characters that are shown of each end
 _PROSE = 0.85  # share of letters and blanks from which a text is prose
+
+
+_Run: TypeAlias = list[tuple[int, Reason]]
+"""Stretches of a document, one after the other: where each ends, and why it was kept or left out."""
 
 
 def xray(
@@ -55,16 +59,7 @@ def xray(
     """
     placed = [located(document, place) for place, document in enumerate(documents)]
     places = _Places(placed)
-    labelled: list[list[list[tuple[int, Reason]]]] = []
-    for look in looks:
-        fresh = [[(len(document.page_content), UNSEEN)] for document in placed]
-        before = fresh if look.after is None else labelled[look.after]
-        labelled.append(
-            [
-                _over(document.page_content, base, places.of(place, look.spans))
-                for place, (document, base) in enumerate(zip(placed, before, strict=True))
-            ]
-        )
+    labelled = _labelled(placed, looks, places)
     marked = list(evidence)
     much = not whole and sum(len(document.page_content) for document in placed) > _MUCH
     reasons = {} if reasons is None else reasons
@@ -79,18 +74,7 @@ def xray(
             ends = shape.places([end for end, _ in run])
             codes = [reasons.setdefault(reason, len(reasons)) for _, reason in run]
             drawn_look.append([n for pair in zip(ends, codes, strict=True) for n in pair])
-        starts = shape.places([start for start, _ in held])
-        ends = shape.places([end for _, end in held])
-        drawn.append(
-            {
-                "source": shown(str(document.metadata["source"])),
-                "title": shown(document.metadata["title"]),
-                "text": shape.text,
-                "code": _is_code(document.page_content),
-                "evidence": [list(pair) for pair in zip(starts, ends, strict=True)],
-                "gaps": shape.gaps,
-            }
-        )
+        drawn.append(_document(document, shape, held))
     return {
         "documents": drawn,
         "called": called,
@@ -104,6 +88,37 @@ def xray(
             }
             for look, runs in zip(looks, drawn_looks, strict=True)
         ],
+    }
+
+
+def _labelled(
+    placed: Sequence[Document], looks: Sequence[Look], places: _Places
+) -> list[list[_Run]]:
+    """Give for each look the runs of each document: on the whole context, or on what a look before left."""
+    labelled: list[list[_Run]] = []
+    for look in looks:
+        fresh: list[_Run] = [[(len(document.page_content), UNSEEN)] for document in placed]
+        before = fresh if look.after is None else labelled[look.after]
+        labelled.append(
+            [
+                _over(document.page_content, base, places.of(place, look.spans))
+                for place, (document, base) in enumerate(zip(placed, before, strict=True))
+            ]
+        )
+    return labelled
+
+
+def _document(document: Document, shape: _Shape, held: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Give a document as it is drawn, with the stretches of evidence in it."""
+    starts = shape.places([start for start, _ in held])
+    ends = shape.places([end for _, end in held])
+    return {
+        "source": shown(str(document.metadata["source"])),
+        "title": shown(document.metadata["title"]),
+        "text": shape.text,
+        "code": _is_code(document.page_content),
+        "evidence": [list(pair) for pair in zip(starts, ends, strict=True)],
+        "gaps": shape.gaps,
     }
 
 
@@ -132,7 +147,7 @@ class _Places:
 
 def _over(
     text: str, base: Sequence[tuple[int, Reason]], spans: Sequence[tuple[int, int, Reason]]
-) -> list[tuple[int, Reason]]:
+) -> _Run:
     """Lay spans over the runs of an earlier look; what was kept wins over what was left out.
 
     Returns:
@@ -143,7 +158,7 @@ def _over(
     told = _told(cuts, spans)
     before = list(accumulate(told, _latest))
     after = list(accumulate(reversed(told), _latest))[::-1]
-    runs: list[tuple[int, Reason]] = []
+    runs: _Run = []
     for number, (start, end) in enumerate(pairwise(cuts)):
         reason = base[bisect_right(ends, start)][1]
         if reason in {KEPT, UNSEEN}:

@@ -78,11 +78,14 @@ def test_only_routes_asked_for_are_taken(
         ([], "chain_of_thought"),
         (["--route", "chain_of_draft", "--route", "quote"], "chain_of_draft"),
         (["--route", "direct"], "direct"),
+        (["--policy", "expected", "--worth", "5000", "--forecasts", "runs.json"], "direct"),
     ):
         ran = run(*asked, *options)
         assert ran.exit_code == 0, ran.stderr
         found = json.loads(ran.stdout)
         assert (found["route"], found["kind"]) == (route, "generated")
+    (learned,) = json.loads(Path("runs.json").read_bytes())["routes"]
+    assert (learned["route"], learned["runs"]) == ("direct", 1)
 
 
 @pytest.mark.usefixtures("lexical")

@@ -269,6 +269,15 @@ def test_the_command_prints_trees(run: Callable[..., Any]) -> None:
     assert "The last 1 of 3 lines: see --lines." in ran.stdout
 
 
+def told(part: Any) -> Any:
+    """Write each amount in a line: what it holds is asserted once."""
+    if isinstance(part, dict) and "input_tokens" in part:
+        return f"{part['tokens']} tokens, {part['calls']} calls"
+    if isinstance(part, dict):
+        return {key: told(value) for key, value in part.items()}
+    return [told(one) for one in part] if isinstance(part, list) else part
+
+
 @pytest.mark.usefixtures("file")
 def test_json_is_one_document(run: Callable[..., Any]) -> None:
     """`--json` prints one object of a stable schema: every ledger, hold and line with all figures."""
@@ -282,7 +291,10 @@ def test_json_is_one_document(run: Callable[..., Any]) -> None:
     for times in (view, hold):
         for name in ("elapsed", "age", "lease_left", "pid"):
             times.pop(name, None)
-    assert found == snapshot(
+    assert view["held"] == snapshot(
+        {"tokens": 7, "input_tokens": 7, "output_tokens": 0, "usd": 5e-09, "calls": 1}
+    )
+    assert told(found) == snapshot(
         {
             "schema": 1,
             "store": "ledgers.db",
@@ -297,20 +309,8 @@ def test_json_is_one_document(run: Callable[..., Any]) -> None:
                     "state": "open",
                     "closed": None,
                     "limit": {"tokens": None, "usd": None, "calls": 5, "seconds": None},
-                    "spent": {
-                        "tokens": 20,
-                        "input_tokens": 20,
-                        "output_tokens": 0,
-                        "usd": 0.0,
-                        "calls": 1,
-                    },
-                    "held": {
-                        "tokens": 7,
-                        "input_tokens": 7,
-                        "output_tokens": 0,
-                        "usd": 5e-09,
-                        "calls": 1,
-                    },
+                    "spent": "20 tokens, 1 calls",
+                    "held": "7 tokens, 1 calls",
                     "remaining": {"tokens": 973, "usd": None, "calls": 3, "seconds": None},
                 }
             ],
@@ -321,13 +321,7 @@ def test_json_is_one_document(run: Callable[..., Any]) -> None:
                     "route": "",
                     "what": "w",
                     "state": "reserved",
-                    "bound": {
-                        "tokens": 7,
-                        "input_tokens": 7,
-                        "output_tokens": 0,
-                        "usd": 5e-09,
-                        "calls": 1,
-                    },
+                    "bound": "7 tokens, 1 calls",
                     "gone": False,
                 }
             ],
@@ -339,20 +333,8 @@ def test_json_is_one_document(run: Callable[..., Any]) -> None:
                         "node": "",
                         "route": "",
                         "what": "plan",
-                        "reserved": {
-                            "tokens": 0,
-                            "input_tokens": 0,
-                            "output_tokens": 0,
-                            "usd": 0.0,
-                            "calls": 0,
-                        },
-                        "spent": {
-                            "tokens": 0,
-                            "input_tokens": 0,
-                            "output_tokens": 0,
-                            "usd": 0.0,
-                            "calls": 0,
-                        },
+                        "reserved": "0 tokens, 0 calls",
+                        "spent": "0 tokens, 0 calls",
                         "basis": "measured",
                         "detail": "a note",
                         "dropped": 2,
@@ -362,20 +344,8 @@ def test_json_is_one_document(run: Callable[..., Any]) -> None:
                         "node": "",
                         "route": "",
                         "what": "w",
-                        "reserved": {
-                            "tokens": 7,
-                            "input_tokens": 7,
-                            "output_tokens": 0,
-                            "usd": 5e-09,
-                            "calls": 1,
-                        },
-                        "spent": {
-                            "tokens": 0,
-                            "input_tokens": 0,
-                            "output_tokens": 0,
-                            "usd": 0.0,
-                            "calls": 0,
-                        },
+                        "reserved": "7 tokens, 1 calls",
+                        "spent": "0 tokens, 0 calls",
                         "basis": "presumed",
                         "detail": "still held",
                         "dropped": 0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from inline_snapshot import snapshot
 
-from shoestring.agents import Forecast, Forecaster, Run, Task
+from shoestring.agents import Forecast, Forecaster, Logged, Run, Task, Worth, learn_policy
 from shoestring.budget import Amount
 from shoestring.cli import plan as planning
 
@@ -87,6 +87,25 @@ def test_what_runs_have_taught_is_used(plan: Callable[..., Any], tmp_path: Path)
     assert "worth" in found["routes"]["chain_of_thought"]["why_not"]
 
 
+def test_routes_and_a_learned_policy_are_taken(plan: Callable[..., Any], tmp_path: Path) -> None:
+    """--route names what is compared, and a policy from a file chooses among it."""
+    stated = Forecast(Amount(300, 96, 0, 1), Amount(400, 96, 0, 1), 0.5)
+    runs = [
+        Run(route, Task(f"Who built it, and when, number {n}?"), stated, Amount(tokens, 0, 0, 1),
+            right=route == "direct")
+        for n in range(40)
+        for route, tokens in (("direct", 300), ("chain_of_draft", 900))
+    ]  # fmt: skip
+    file = tmp_path / "policy.json"
+    learn_policy(Logged.sweep(runs), Worth(tokens=5_000)).save(file)
+    routes = ("--route", "direct", "--route", "chain_of_draft")
+    ran = plan(*routes, "--policy", "learned", "--learned", str(file), "--json")
+    assert ran.exit_code == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert (found["route"], sorted(found["routes"])) == ("direct", ["chain_of_draft", "direct"])
+    assert "reward" in found["reason"]
+
+
 def test_nothing_fits(plan: Callable[..., Any]) -> None:
     """A budget too small for any call is told with what the cheapest needs; excerpts are free."""
     found = json.loads(plan("--tokens", "50", "--json").stdout)
@@ -102,6 +121,10 @@ def test_nothing_fits(plan: Callable[..., Any]) -> None:
         (("--policy", "expected", "--worth", "$nan"), "give tokens= or usd="),
         (("--forecasts", "missing.json"), "missing.json: no such file"),
         (("--policy", "luck"), "'luck' is not one of"),
+        (("--policy", "learned"), "--policy learned and --learned FILE go together"),
+        (("--learned", "policy.json"), "--policy learned and --learned FILE go together"),
+        (("--policy", "learned", "--learned", "policy.json"), "policy.json: cannot be read"),
+        (("--route", "shortcut"), "no route is called 'shortcut'"),
     ],
 )
 def test_bad_options_are_told_on_one_line(

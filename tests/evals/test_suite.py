@@ -73,6 +73,16 @@ def test_what_is_broken_is_left_out_on_request(tmp_path: Path) -> None:
     table.write_text("id,question\n1,\n2,ok\n")
     assert len(Suite.read(table, on_bad=told.append).cases) == 1
     assert "row 1" in str(told[0])
+    rows: list[dict[str, object]] = [
+        {"id": 1, "question": "a"},
+        {"id": 2},
+        {"id": 1, "question": "b"},
+    ]
+    with pytest.raises(BrokenCases, match='row 2: "question" is missing or empty'):
+        Suite.from_rows("rows", rows)
+    told.clear()
+    assert len(Suite.from_rows("rows", rows, on_bad=told.append).cases) == 1
+    assert ["row 2" in str(told[0]), "given twice" in str(told[1])] == [True, True]
 
 
 def test_a_suite_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@
   const box = document.getElementById("curve");
   let axis = data.chart.axes.length ? data.chart.axes[0][0] : "tokens";
   const plot = () => {
-    const known = data.chart.series.filter((one) => one.points.every((point) => axis in point.spend));
+    const known = data.chart.series.filter((one) => one.points.length && one.points.every((point) => axis in point.spend));
     const traces = known.map((one, number) => ({
       type: "scatter",
       mode: "lines+markers",
@@ -49,7 +49,7 @@
       marker: { color: colour(lines[number % lines.length]), size: 8, symbol: symbols[number % symbols.length] },
     }));
     const spends = traces.flatMap((trace) => trace.x);
-    const least = Math.min(...spends);
+    const least = Math.min(...spends, Infinity);
     const grid = { gridcolor: colour("line"), zeroline: false, linecolor: colour("quiet"), tickcolor: colour("quiet"), fixedrange: true };
     const layout = {
       height: 420,
@@ -64,7 +64,8 @@
       showlegend: traces.length > 1,
     };
     Plotly.react(box, traces, layout, { displayModeBar: false, responsive: true, doubleClick: false });
-    const best = known.flatMap((one) => one.points).reduce((most, point) => (point.accuracy > most.accuracy ? point : most));
+    const points = known.flatMap((one) => one.points);
+    const best = points.length ? points.reduce((most, point) => (point.accuracy > most.accuracy ? point : most)) : { accuracy: 0, budget: "any budget" };
     box.setAttribute("role", "img");
     box.setAttribute(
       "aria-label",
@@ -72,16 +73,27 @@
     );
     box.dataset.axis = axis;
   };
+  // A picture stands there at once; the library, a second's work, comes when it is wanted.
+  let library = null;
   const chart = async () => {
-    // The library runs because the page's policy knows its hash; it is compiled after the first paint.
+    explore.textContent = "Loading …";
+    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+    // It runs because the page's policy knows its hash.
     document.head.append(make("script", {}, await unpack("plotly")));
-    plot();
+    box.replaceChildren();
+    explore.parentElement.hidden = true;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", plot);
   };
+  const explore = document.getElementById("explore");
+  const explored = async () => {
+    library ??= chart();
+    await library;
+    plot();
+  };
+  explore.addEventListener("click", explored);
   if (data.chart.axes.length > 1) {
-    document.getElementById("axis").append(choose("Against", data.chart.axes, axis, (value) => { axis = value; plot(); }));
+    document.getElementById("axis").append(choose("Against", data.chart.axes, axis, (value) => { axis = value; explored(); }));
   }
-  requestAnimationFrame(() => setTimeout(chart));
 
   // One case: its question, and for each run the answer, the waterfall and the X-ray.
   const score = (value) => (value === 0 || value === 1 ? (value ? "✓ right" : "✗ wrong") : `${(100 * value).toFixed(0)} %`);

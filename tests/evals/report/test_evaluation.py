@@ -13,8 +13,10 @@ import pytest
 from inline_snapshot import snapshot
 from tests.evals.report.made import a_case, a_run, silent
 
+from shoestring.budget import Amount
 from shoestring.evals import BrokenRun, Case, Passage, RunFolder, Suite, sweep
 from shoestring.evals.report import packing, write_report
+from shoestring.evals.report.charts import charted, pictures
 from shoestring.evals.report.evidence import evidence_of
 from shoestring.evals.report.markdown import markdown, sentences
 from shoestring.evals.report.summary import fields_of, summarise
@@ -23,6 +25,8 @@ from shoestring.models import MissingExtra
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shoestring.evals import Task
 
 HOSTILE = "</script><script>alert(1)</script>| `x` $y$ \u202e\x00"
 
@@ -64,6 +68,30 @@ def test_in_words(run: RunFolder) -> None:
             "No cap was passed. 2 runs went wrong; each counts as not right.",
         ]
     )
+
+
+def test_a_budget_that_pays_for_nothing_is_told_and_not_drawn(tmp_path: Path) -> None:
+    """It stands in the table; the curve, on its logarithmic axis, begins where something was bought."""
+
+    def paying(task: Task) -> str:
+        with task.ledger.reserve(Amount(40, 0, 0, 1)) as hold:
+            hold.dispatching()
+            hold.settle(Amount(40, 0, 0, 1))
+        return "amber"
+
+    suite = Suite("lamps", tuple(a_case(n) for n in range(6)))
+    run = sweep(
+        paying, suite, budgets=[5, 50], scorers=[Contains()],
+        folder=tmp_path / "run",
+    )  # fmt: skip
+    summary = summarise(run)
+    assert list(sentences(summary))[-1] == (
+        "No cap was passed. 6 runs needed more than their budget; each counts as not right."
+    )
+    (series,) = charted(summary)["series"]
+    assert [point["budget"] for point in series["points"]] == ["50 tokens"]
+    assert "| 5 tokens | 6 | 0.0 |" in markdown(summary, "curve.svg")
+    assert len(pictures(summary)) == 4
 
 
 def test_as_markdown(run: RunFolder) -> None:

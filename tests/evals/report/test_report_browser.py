@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,32 @@ def cases(page: Page) -> list[str]:
     return [one.inner_text() for one in page.locator(".cases > li > details > summary .name").all()]
 
 
-def test_the_curve_is_drawn(opened: Open, html: str) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1000])
+def test_the_curve_stands_at_once(opened: Open, html: str, width: int, scheme: str) -> None:
+    """As a picture in the colours of the page and for its width, with what it shows in words."""
+    done = opened(html, width=width, scheme=scheme)
+    picture = done.page.locator("#curve img")
+    done.page.wait_for_function("document.querySelector('#curve img').naturalWidth > 0")
+    assert "best is" in (picture.get_attribute("alt") or "")
+    source = str(picture.evaluate("image => image.currentSrc"))
+    drawn = b64decode(source.partition(",")[2]).decode()
+    assert ("#ece8df" in drawn, "#1f1c18" in drawn) == (scheme == "dark", scheme == "light")
+    assert ('width="244' in drawn) == (width == 360)
+    assert (done.requests, errors(done)) == ([], [])
+
+
+def explore(page: Page) -> None:
+    page.locator("#explore").click()
+    page.wait_for_selector("#curve .main-svg")
+
+
+def test_the_curve_is_explored(opened: Open, html: str) -> None:
     """Each budget is a point with its interval; the axis can be chosen; a name tells what is seen."""
     done = opened(html)
     page = done.page
-    page.wait_for_selector("#curve .main-svg")
+    explore(page)
+    assert not page.locator("#explore").is_visible()
     assert page.locator("#curve .scatterlayer .point").count() == 2
     assert page.locator("#curve .errorbar").count() == 2
     assert "best is" in (page.locator("#curve").get_attribute("aria-label") or "")
@@ -66,6 +88,13 @@ def test_the_curve_is_drawn(opened: Open, html: str) -> None:
     assert before == "mean tokens a question"
     assert page.locator("#curve .xtitle").text_content() == "mean dollars a question"
     assert (done.requests, errors(done)) == ([], [])
+
+
+def test_an_axis_brings_the_curve_that_answers(opened: Open, html: str) -> None:
+    """Another spend than the picture's is asked for: no button has to be found first."""
+    page = opened(html).page
+    page.get_by_label("dollars a question").check()
+    page.wait_for_selector("#curve[data-axis=usd] .main-svg")
 
 
 def test_a_case_is_found_and_looked_into(opened: Open, html: str) -> None:
@@ -122,7 +151,7 @@ def test_by_keyboard(opened: Open, html: str) -> None:
 def test_on_a_phone(opened: Open, html: str, scheme: str) -> None:
     """At 360 pixels only tables scroll, inside their own boxes; an opened case fits too."""
     done = opened(html, width=360, scheme=scheme)
-    done.page.wait_for_selector("#curve .main-svg")
+    explore(done.page)
     done.page.locator(".cases summary").first.click()
     done.page.wait_for_selector(".case blockquote")
     drawn, there = done.width()
@@ -135,7 +164,7 @@ def test_no_text_of_a_case_runs(opened: Open, tmp_path: Path) -> None:
     page_file, *_ = write_report(run, tmp_path / "report.html")
     done = opened(page_file.read_text(encoding="utf-8"))
     page = done.page
-    page.wait_for_selector("#curve .main-svg")
+    explore(page)
     for summary in page.locator(".cases > li > details > summary").all():
         summary.click()
     page.wait_for_function("document.querySelectorAll('.case blockquote').length === 12")
