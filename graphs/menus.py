@@ -123,7 +123,7 @@ def heard(reply: str, shown: Menu, most: int) -> Heard:
         return Heard(picks=[], why="the reply is empty")
     if shown["peek"] and re.search(rf"\b{ENOUGH}\b", reply, re.IGNORECASE):
         return Heard(picks=[], why="")
-    if named:
+    if POSING.search(reply) or any(not name.isalpha() for name in named):  # no mere long words
         return Heard(picks=[], why="the reply names parts that the outline did not show")
     return Heard(picks=[], why="the reply names no part of the outline")
 

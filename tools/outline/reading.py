@@ -11,6 +11,7 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
+from shoestring.tools.outline.hops import followed
 from shoestring.tools.outline.opening import breadcrumb
 from shoestring.tools.outline.store import Held, Passage, Store
 from shoestring.tools.outline.vectors import nearest
@@ -94,6 +95,8 @@ def excerpt(
     documents = [group.document for group in groups]
     pieces = Pieces(documents)
     found = look(pieces.texts, query, _CHARACTERS * tokens, tiers=tiers)
+    if len({document.metadata["source"] for document in documents}) > 1:
+        found = followed(found, pieces.texts, query, _CHARACTERS * tokens)
     if near:
         close = np.array([max((near.get(at, 0.0) for at in g.holds), default=0.0) for g in groups])
         mixed = (1 - _MEANT) * found.shares + _MEANT * close[np.array(pieces.owner, np.int64)]
