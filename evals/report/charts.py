@@ -87,7 +87,7 @@ def draw(summary: Summary, files: Sequence[Path]) -> None:
     """
     for file in files:
         kind = file.suffix.removeprefix(".")
-        file.write_bytes(_picture(summary, kind, _WIDE, _LIGHT))
+        file.write_bytes(_picture(summary, kind, _WIDE, _LIGHT, paper=True))
 
 
 def pictures(summary: Summary) -> list[dict[str, str]]:
@@ -114,7 +114,9 @@ def pictures(summary: Summary) -> list[dict[str, str]]:
     ]
 
 
-def _picture(summary: Summary, kind: str, size: tuple[float, float], ink: _Ink) -> bytes:
+def _picture(
+    summary: Summary, kind: str, size: tuple[float, float], ink: _Ink, *, paper: bool = False
+) -> bytes:
     require("matplotlib", "report")
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -135,7 +137,8 @@ def _picture(summary: Summary, kind: str, size: tuple[float, float], ink: _Ink) 
     content = BytesIO()
     with rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
-        figure.patch.set_alpha(0 if kind == "svg" else 1)
+        # On a page of its own it stands on paper, wherever it is shown; in the report on the page's.
+        figure.patch.set_alpha(1 if paper else 0)
         FigureCanvasAgg(figure)
         axes = figure.add_subplot(facecolor="none")
         _draw(summary, axes, ink)
@@ -152,6 +155,8 @@ def _picture(summary: Summary, kind: str, size: tuple[float, float], ink: _Ink) 
 
 
 def _draw(summary: Summary, axes: Axes, ink: _Ink) -> None:
+    from matplotlib.ticker import LogLocator
+
     spends = [point.spend["tokens"] for one in summary.series for point in _bought(one)]
     for number, one in enumerate(summary.series):
         points = _bought(one)
@@ -170,7 +175,8 @@ def _draw(summary: Summary, axes: Axes, ink: _Ink) -> None:
             markersize=5,
         )
     if spends and min(spends) > 0 and max(spends) > _LOGARITHMIC * min(spends):
-        axes.set_xscale("log")
+        axes.set_xscale("log", subs=[])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(f"mean {AXES['tokens']}")
     axes.set_ylabel(f"{_label(summary.info.scorers[0])}, %")

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
@@ -84,6 +84,7 @@ def test_negative_tokens_are_refused() -> None:
         TrimCompressor(tokens=-1)
 
 
+@settings(max_examples=30)
 @given(
     bodies=st.lists(st.text(st.sampled_from("ab .\n[…]日"), max_size=60), min_size=1, max_size=4),
     tokens=st.integers(0, 60),
