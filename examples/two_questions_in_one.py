@@ -15,7 +15,7 @@ PAGES = [
         metadata={"source": "kelso.md"},
     ),
 ]
-QUESTION = "Which is older, the lighthouse of Orford or the pier of Kelso?"
+QUESTION = "In which years were the lighthouse of Orford and the pier of Kelso built?"
 
 
 def main() -> None:
