@@ -56,21 +56,23 @@ def join_pieces(pieces: Sequence[Document]) -> str:
     return "\n".join(piece.page_content.strip() for piece in pieces)
 
 
-def answer_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
-    """Return the messages of a call that answers; `thoughts` are what an earlier call made of it.
+def _asked(context: str, ask: str) -> list[BaseMessage]:
+    """Put what is asked last, after the sources: a small model follows what it read last."""
+    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
 
-    The question and the form of the answer stand last: a small model follows what it read last.
-    """
+
+def answer_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
+    """Return the messages of a call that answers; `thoughts` are what an earlier call made of it."""
     notes = f"Notes:\n{thoughts}\n\n" if thoughts else ""
     ask = f"Using only the sources above, answer in one short sentence: {question}"
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{notes}{ask}")]
+    return _asked(context, f"{notes}{ask}")
 
 
 def think_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
     """Return the messages of a call that reasons and leaves the answer to the next call."""
     del thoughts  # the first to think
     ask = f"Using only the sources above, think step by step about this question: {question}"
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+    return _asked(context, ask)
 
 
 def draft_prompt(
@@ -82,7 +84,7 @@ def draft_prompt(
         "Using only the sources above, think step by step about this question, but keep only a minimum "
         f"draft of each step, {words} words at most: {question}"
     )
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+    return _asked(context, ask)
 
 
 def estimate_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
@@ -92,7 +94,7 @@ def estimate_prompt(question: str, context: str, thoughts: str = "") -> list[Bas
         "Do not answer yet. Estimate the fewest tokens it takes to think this question through, and "
         f"write the number alone, as [[number]]: {question}"
     )
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+    return _asked(context, ask)
 
 
 def within_prompt(
@@ -104,7 +106,7 @@ def within_prompt(
         "Using only the sources above, think step by step about this question, and use less than "
         f"{tokens} tokens: {question}"
     )
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+    return _asked(context, ask)
 
 
 def stands_prompt(question: str, context: str, thoughts: str = "") -> list[BaseMessage]:
@@ -113,7 +115,7 @@ def stands_prompt(question: str, context: str, thoughts: str = "") -> list[BaseM
         f"Question: {question}\nAnswer: {thoughts}\n\n"
         "Do the sources above say that this is the right answer? Write yes or no."
     )
-    return [SystemMessage(SYSTEM), HumanMessage(f"Sources:\n{context}\n\n{ask}")]
+    return _asked(context, ask)
 
 
 ENOUGH = "ENOUGH"

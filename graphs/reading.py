@@ -20,7 +20,7 @@ from shoestring.graphs.prompts import navigate_prompt, render_sources
 from shoestring.graphs.quoting import EXCERPTS, so_far
 from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
-from shoestring.graphs.reasoning.step import Step, less, likely_cost, shared
+from shoestring.graphs.reasoning.step import Step, less, likely_cost, metered, shared
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import UnknownNode, trim
 
@@ -101,13 +101,12 @@ def reading_graph(
     Raises:
         ValueError: If `means` lacks a model or an outline.
     """
-    if means.model is None or means.meter is None:
-        raise ValueError(f"route {route!r} needs a model")
+    meter = metered(route, means.meter)
     if means.outline is None:
         raise ValueError(
             f"route {route!r} needs an outline: build_assistant(…, outline=Outline.build(documents))"
         )
-    reader = _Reader(route, navigation, answer, means, means.outline, means.meter)
+    reader = _Reader(route, navigation, answer, means, means.outline, meter)
     graph = StateGraph(
         ReadingState,
         context_schema=BudgetContext,

@@ -24,7 +24,7 @@ from shoestring.graphs.quoting import EXCERPTS
 from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.reasoning.step import Step, less, likely_cost, read_too, shared
+from shoestring.graphs.reasoning.step import Step, less, likely_cost, metered, read_too, shared
 from shoestring.graphs.splitting import Asked, asked_by_names, asked_in
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import trim
@@ -94,13 +94,12 @@ def research_graph(
     Raises:
         ValueError: If `means` lacks a model or an outline.
     """
-    if means.model is None or means.meter is None:
-        raise ValueError(f"route {route!r} needs a model")
+    meter = metered(route, means.meter)
     if means.outline is None:
         raise ValueError(
             f"route {route!r} needs an outline: build_assistant(…, outline=Outline.build(documents))"
         )
-    research = _Research(route, splitting, answer, means, means.outline, means.meter)
+    research = _Research(route, splitting, answer, means, means.outline, meter)
     graph = StateGraph(
         ResearchState,
         context_schema=BudgetContext,

@@ -44,7 +44,8 @@ class CountingServer:
     `behave` is what it does next: "ok", "hang" (reads, bills, answers never), "cut" (bills, and
     drops the connection in the middle of a stream or before an answer), "silent" (no usage), "liar"
     (negative usage), "greedy" (ignores the limit), "boom" (bills, then answers 500), or an HTTP
-    status to refuse with, unbilled. It writes what `says` makes of the request, or else as many
+    status to refuse with, unbilled; or a function of the request that says one of these. It writes
+    what `says` makes of the request, or else as many
     words as it `wants`, and calls the tools that `calls` makes of it: (name, arguments) each.
     """
 
@@ -97,15 +98,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         limit = body.get("max_completion_tokens", body.get("max_tokens"))
         full = truth.pieces(body)
-        pieces = full if truth.behave == "greedy" else full[:limit]
+        behave = truth.behave(body) if callable(truth.behave) else truth.behave
+        pieces = full if behave == "greedy" else full[:limit]
         wanted = len(pieces)
         choices = body.get("n") or 1
         with truth.lock:
             truth.requests.append(body)
-            if isinstance(truth.behave, int):
-                self._answer(
-                    truth.behave, {"error": {"message": "no", "type": "refused", "code": None}}
-                )
+            if isinstance(behave, int):
+                self._answer(behave, {"error": {"message": "no", "type": "refused", "code": None}})
                 return
             truth.billed_input += prompt_tokens(body)
             truth.billed_output += wanted * choices
@@ -116,20 +116,26 @@ class _Handler(BaseHTTPRequestHandler):
         }
         reason = "length" if wanted < len(full) else "stop"
         truth.arrived.set()
-        if truth.behave == "hang":
+        if behave == "hang":
             truth.free.wait(20)
             self.close_connection = True
-        elif truth.behave == "boom":
+        elif behave == "boom":
             self._answer(
                 500, {"error": {"message": "after billing", "type": "server", "code": None}}
             )
         elif body.get("stream"):  # a stream is cut in its middle
-            self._stream(body, pieces, reason, usage)
-        elif truth.behave == "cut":
+            told = (body.get("stream_options") or {}).get("include_usage") and behave != "silent"
+            self._stream(
+                pieces[:2] if behave == "cut" else pieces,
+                reason,
+                usage if told else None,
+                cut=behave == "cut",
+            )
+        elif behave == "cut":
             self.close_connection = True
         else:
-            told = truth.behave != "silent"
-            if truth.behave == "liar":
+            told = behave != "silent"
+            if behave == "liar":
                 usage = {"prompt_tokens": -5, "completion_tokens": -7, "total_tokens": -12}
             text = '{"name": "Ulm"}' if "response_format" in body else "".join(pieces)
             calls = truth.calls(body)
@@ -144,20 +150,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _stream(
-        self, body: dict[str, Any], pieces: list[str], reason: str, usage: dict[str, int]
+        self, pieces: list[str], reason: str, usage: dict[str, int] | None, *, cut: bool
     ) -> None:
-        truth = cast("_Server", self.server).truth
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self.close_connection = True
         try:
-            for index, piece in enumerate(pieces):
-                if truth.behave == "cut" and index == 2:
-                    return
+            for piece in pieces:
                 self._event({"index": 0, "delta": {"role": "assistant", "content": piece}})
+            if cut:
+                return
             self._event({"index": 0, "delta": {}, "finish_reason": reason})
-            if truth.behave != "silent" and (body.get("stream_options") or {}).get("include_usage"):
+            if usage is not None:
                 self._event(None, usage)
             self.wfile.write(b"data: [DONE]\n\n")
         except OSError:

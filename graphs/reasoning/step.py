@@ -88,3 +88,14 @@ def shared(caps: Caps, branches: int) -> Caps:
         calls=None if calls is None else calls // branches,
         seconds=caps.seconds,
     )
+
+
+def metered(route: str, meter: Meter | None) -> Meter:
+    """Return how the calls of a route are counted.
+
+    Raises:
+        ValueError: If there is no model, and so no meter.
+    """
+    if meter is None:
+        raise ValueError(f"route {route!r} needs a model")
+    return meter

@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import drafted, noted
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState
 
@@ -42,8 +42,7 @@ class Stepwise(ABC):
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         return Forecast(
             least=least_cost(self.steps, question, meter),
             likely=likely_cost(self.steps, question, meter),
@@ -58,8 +57,7 @@ class Stepwise(ABC):
         Raises:
             ValueError: If `means` has no model.
         """
-        if means.model is None or means.meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        metered(self.name, means.meter)
         graph = StateGraph(BudgetState, context_schema=BudgetContext)
         before = START
         for place, step in enumerate(self.steps):

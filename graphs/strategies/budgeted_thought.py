@@ -15,7 +15,7 @@ from shoestring.agents import Elasticity, Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt, estimate_prompt, within_prompt
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import drafted, noted
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 
@@ -87,8 +87,7 @@ class BudgetedThought:
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         shortest = min(self.thought, self.elasticity.least)
         return Forecast(
             least=least_cost(self.steps(shortest), question, meter),
@@ -104,8 +103,7 @@ class BudgetedThought:
         Raises:
             ValueError: If `means` has no model.
         """
-        if means.model is None or means.meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        metered(self.name, means.meter)
         graph = StateGraph(
             Budgeted,
             context_schema=BudgetContext,

@@ -15,7 +15,7 @@ from shoestring.graphs.metering import meter_of
 from shoestring.graphs.prompts import answer_prompt, stands_prompt
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import drafted, noted
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools.words.words import words
@@ -93,8 +93,7 @@ class Cascade:
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         dear = meter_of(self.model, self.price)
         return Forecast(
             least=least_cost(self.cheap_steps, question, meter)
@@ -112,8 +111,7 @@ class Cascade:
         Raises:
             ValueError: If `means` has no model.
         """
-        if means.model is None or means.meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        metered(self.name, means.meter)
         dear_means = replace(means, model=self.model, meter=meter_of(self.model, self.price))
         cheap, *asked = self.cheap_steps
         dear = self.dear_step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt
 from shoestring.graphs.reading import Navigation, reading_graph
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -63,8 +63,7 @@ class Reading:
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         likely = likely_cost((self._answer,), question, meter)
         looks = {0: 0, 1: 1}.get(self.rounds, 1 + self.picks)
         for _ in range(looks):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, read_too
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered, read_too
 from shoestring.graphs.research import Splitting, research_graph
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class Research:
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         splitting, answer = self._splitting, (self._answer,)
         likely = likely_cost(answer, question, meter) + splitting.cost(question, meter)
         for _ in range(self.parts):

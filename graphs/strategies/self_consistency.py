@@ -18,7 +18,7 @@ from shoestring.graphs.agreement import agreement
 from shoestring.graphs.prompts import answer_prompt, render_sources
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools.words.words import words
@@ -97,8 +97,7 @@ class SelfConsistency:
         Raises:
             ValueError: If there is no meter.
         """
-        if meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        meter = metered(self.name, meter)
         first = fewest(self.rule, [])
         usual = round(USUAL * first)
         usual = next((n for n in range(first, usual) if self.rule.enough(range(n))), usual)
@@ -116,8 +115,7 @@ class SelfConsistency:
         Raises:
             ValueError: If `means` has no model.
         """
-        if means.model is None or means.meter is None:
-            raise ValueError(f"route {self.name!r} needs a model")
+        metered(self.name, means.meter)
         options = () if self.temperature is None else (("temperature", self.temperature),)
         caller = Caller(self.name, self.step, means, _sampled, options, beside=True)
         trimmer = Trimmer(self.name, "trim", self.step, (), means, readers=fewest(self.rule, []))

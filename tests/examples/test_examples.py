@@ -57,6 +57,14 @@ def test_a_verifier_sends_the_first_answer_back(capsys: pytest.CaptureFixture[st
     assert out.count(" search ") == 2
 
 
+def test_the_parts_of_a_question_are_on_the_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was split is told, each part was read for, and nothing stays held."""
+    out = run("two_questions_in_one", capsys)
+    assert "  split " in out
+    assert "  part 1 " in out
+    assert out.rstrip().endswith("of 4000 tokens, held 0")
+
+
 def test_a_person_is_asked_and_grants_more(capsys: pytest.CaptureFixture[str]) -> None:
     """The run stops with the figures, and goes on with what is granted."""
     out = run("ask_a_person", capsys)

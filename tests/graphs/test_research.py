@@ -125,10 +125,9 @@ def test_a_part_that_fails_does_not_sink_the_rest(server: CountingServer) -> Non
     """One part's provider fails: what was read for it stands, the other's answer, and the final one."""
 
     def fails(body: dict[str, Any]) -> str:
-        server.behave = "boom" if asked(body).endswith(PARTS[0]) else "ok"
-        return says(body)
+        return "boom" if asked(body).endswith(PARTS[0]) else "ok"
 
-    server.says = fails
+    server.says, server.behave = says, fails
     result, ledger = ask(server, Budget(tokens=6_000, calls=4))
     assert (result["answer"], result["kind"]) == (ANSWER, "generated")
     assert any(note.startswith("part 1: failed: ") for note in notes(result, "part"))
