@@ -460,11 +460,18 @@ def test_a_wrong_password_is_named_and_not_shown(start_redis: Callable[..., Any]
 
 def test_a_user_with_the_documented_rights_may_do_all(redis_server: Any) -> None:
     """The rights that the message names are enough; with fewer, the message names them."""
-    user = f"unix://worker:pw@{redis_server.socket}"
+    user = f"unix://worker:open-sesame@{redis_server.socket}"
     rights = "+@read +@write +@scripting +@connection +info +time"
     with redis_server.client() as client:
         client.execute_command(
-            "ACL", "SETUSER", "worker", "reset", "on", ">pw", "~shoestring:*", *rights.split()
+            "ACL",
+            "SETUSER",
+            "worker",
+            "reset",
+            "on",
+            ">open-sesame",
+            "~shoestring:*",
+            *rights.split(),
         )
         store = RedisStore(user)
         root = Ledger(Budget(tokens=100, repeats=2), id="root", store=store)
@@ -476,7 +483,7 @@ def test_a_user_with_the_documented_rights_may_do_all(redis_server: Any) -> None
             client.execute_command("ACL", "SETUSER", "worker", lost)
             with pytest.raises(StoreUnavailable, match=r"\+@read \+@write") as caught:
                 Ledger(Budget(tokens=1), store=RedisStore(user))
-            assert "pw" not in str(caught.value)
+            assert "open-sesame" not in str(caught.value)
         client.execute_command("ACL", "DELUSER", "worker")
 
 
