@@ -65,6 +65,11 @@ class Elasticity:
             count = min(count + 1, _MEMORY)
             self.seen[size] = count, mean + (math.log1p(written) - mean) / count
 
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[int, tuple[float, float]]]]:
+        """Pickle what is known: a lock stays in its process."""
+        with self._lock:
+            return type(self), (dict(self.seen),)
+
     def as_dict(self) -> dict[str, list[float]]:
         """Return what is known, ready for JSON."""
         with self._lock:

@@ -157,6 +157,35 @@ class Caps:
         """The money in dollars, exactly; None where it is not capped."""
         return None if self.nanodollars is None else dollars(self.nanodollars)
 
+    def less(self, amount: Amount) -> Caps:
+        """Return what an amount leaves of these caps, 0 at least; time is no part of it.
+
+        >>> Caps(tokens=900, calls=2).less(Amount(input_tokens=400, calls=3))
+        Caps(tokens=500, nanodollars=None, calls=0, seconds=None)
+        """
+
+        def left(cap: int | None, taken: int) -> int | None:
+            return None if cap is None else max(0, cap - taken)
+
+        return Caps(
+            left(self.tokens, amount.tokens),
+            left(self.nanodollars, amount.nanodollars),
+            left(self.calls, amount.calls),
+            self.seconds,
+        )
+
+    def shared(self, number: int) -> Caps:
+        """Return what each of so many may spend, rounded down; all have the same time.
+
+        >>> Caps(tokens=900, calls=2).shared(2)
+        Caps(tokens=450, nanodollars=None, calls=1, seconds=None)
+        """
+
+        def share(cap: int | None) -> int | None:
+            return None if cap is None else cap // number
+
+        return Caps(share(self.tokens), share(self.nanodollars), share(self.calls), self.seconds)
+
     def as_dict(self) -> dict[str, int | float | None]:
         """Return the caps under the names a Budget takes, ready for JSON."""
         usd = self.usd

@@ -18,8 +18,8 @@ from shoestring.cli.choosing import (
     WorthFigure,
     choosing_of,
 )
+from shoestring.cli.corpus import Corpus, open_corpus
 from shoestring.cli.errors import BadInput
-from shoestring.cli.library import Library, open_library
 from shoestring.cli.page import check
 from shoestring.cli.progress import waiting
 from shoestring.cli.render import show_answer
@@ -75,9 +75,9 @@ def ask(
     choosing = choosing_of(route, policy, worth, learned, forecasts, model=model)
     chat = model_of(model)
     has_model = chat is not None
-    with open_library(paths, index, model=has_model, outlined=choosing.outlined) as library:
-        planner = choosing.planner(library.outline)
-        answer, ledger = _answer(asked, chat, library, budget, planner)
+    with open_corpus(paths, index, model=has_model, outlined=choosing.outlined) as corpus:
+        planner = choosing.planner(corpus.outline)
+        answer, ledger = _answer(asked, chat, corpus, budget, planner)
     if html is not None:
         from shoestring.evals.report import answer_page
         from shoestring.evals.report.page import save
@@ -125,7 +125,7 @@ def model_of(spec: str) -> BaseChatModel | None:
 def _answer(
     question: str,
     model: BaseChatModel | None,
-    library: Library,
+    corpus: Corpus,
     budget: Budget,
     planner: Planner,
 ) -> tuple[Answer, Ledger]:
@@ -137,9 +137,9 @@ def _answer(
     ledgers = MemoryStore()
     assistant = build_assistant(
         model,
-        IndexRetriever(index=library.index),
+        IndexRetriever(index=corpus.index),
         budget=budget,
-        outline=library.outline,
+        outline=corpus.outline,
         planner=planner,
         ledgers=ledgers,
     )

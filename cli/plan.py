@@ -19,8 +19,8 @@ from shoestring.cli.choosing import (
     WorthFigure,
     choosing_of,
 )
+from shoestring.cli.corpus import open_corpus
 from shoestring.cli.errors import BadInput
-from shoestring.cli.library import open_library
 from shoestring.cli.render_plan import show_plan
 from shoestring.cli.text import write
 
@@ -69,9 +69,9 @@ def plan(
     from shoestring.tools import IndexRetriever
 
     has_model = chat is not None
-    with open_library(paths, index, model=has_model, outlined=choosing.outlined) as library:
-        documents = IndexRetriever(index=library.index).invoke(asked)
-        planner = choosing.planner(library.outline)
+    with open_corpus(paths, index, model=has_model, outlined=choosing.outlined) as corpus:
+        documents = IndexRetriever(index=corpus.index).invoke(asked)
+        planner = choosing.planner(corpus.outline)
     found = preview(asked, chat, documents, budget=budget, planner=planner)
     if as_json:
         write(json.dumps(as_object(found, budget), ensure_ascii=False))

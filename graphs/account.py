@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ROUTE, _PART = ", route ", ", part "
 """Between the id of a ledger and the name of what is set aside from it, in the set-aside's id."""
 
+_ACCOUNT = ("ledger_id", "thread_ledger_id", "route_ledger_id", "purpose")
+
 
 def open_thread(budget: Budget, runtime: Runtime[BudgetContext], store: Store) -> Ledger:
     """Return the ledger of a LangGraph thread, made on its first question and found again later."""
@@ -69,7 +71,8 @@ def working(
 ) -> Generator[Ledger]:
     """Give the ledger a route spends from; the question's clock and its thread's run while a node works.
 
-    That is the route's own set-aside, where it has one, or else the question's. Between nodes the
+    That is the route's own set-aside, where it has one, or else the question's, for the purpose that
+    the planner chose. Between nodes the
     clocks stand still: a run that waits for a person costs no active time. Of nodes that work
     `beside` each other none stops the clocks, but that one fails: the node that follows them does.
     """
@@ -82,12 +85,18 @@ def working(
     done = False
     try:
         own = state.get("route_ledger_id")
-        yield ledger.store.ledger(own) if own else ledger
+        paying = ledger.store.ledger(own) if own else ledger
+        yield paying.at(purpose=state.get("purpose", "work"))
         done = True
     finally:
         for clock in clocks:
             if not (beside and done):
                 clock.pause()
+
+
+def account_of(state: BudgetState) -> dict[str, object]:
+    """Return what a branch carries of the state to find who pays for it."""
+    return {key: value for key, value in state.items() if key in _ACCOUNT}
 
 
 def open_route(question: Ledger, name: str, budget: Budget | None) -> Ledger | None:

@@ -13,14 +13,15 @@ from langgraph.types import Send
 
 from shoestring.agents import Means, short
 from shoestring.budget import Amount, Ledger
-from shoestring.graphs.account import mirror, working
+from shoestring.graphs.account import account_of, mirror, working
 from shoestring.graphs.menus import Heard, Menu, heard, menu, menu_of
 from shoestring.graphs.pools import pooled, with_parts
 from shoestring.graphs.prompts import navigate_prompt, render_sources
 from shoestring.graphs.quoting import EXCERPTS, so_far
 from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
-from shoestring.graphs.reasoning.step import Step, less, likely_cost, metered, shared
+from shoestring.graphs.reasoning.needs import metered, outlined
+from shoestring.graphs.reasoning.step import Step, likely_cost
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import UnknownNode, trim
 
@@ -102,11 +103,8 @@ def reading_graph(
         ValueError: If `means` lacks a model or an outline.
     """
     meter = metered(route, means.meter)
-    if means.outline is None:
-        raise ValueError(
-            f"route {route!r} needs an outline: build_assistant(…, outline=Outline.build(documents))"
-        )
-    reader = _Reader(route, navigation, answer, means, means.outline, meter)
+    outline = outlined(route, means.outline)
+    reader = _Reader(route, navigation, answer, means, outline, meter)
     graph = StateGraph(
         ReadingState,
         context_schema=BudgetContext,
@@ -144,7 +142,7 @@ class _Reader:
         opened, frontier = ([], [""]) if first else self._weighed(state)
         turn = 0 if first else state["round"]
         with working(state, runtime, self.means.ledgers) as ledger:
-            labelled = ledger.at(node="look", route=self.route, purpose=_purpose(state))
+            labelled = ledger.at(node="look", route=self.route)
             menus = self._menus(state, labelled, frontier if turn < self.navigation.rounds else ())
             update: ReadingState = {
                 "round": turn + 1,
@@ -158,11 +156,7 @@ class _Reader:
 
     def after_look(self, state: ReadingState) -> list[Send] | str:
         """Ask about each part by itself, side by side; or read."""
-        carried = {
-            key: state[key]
-            for key in ("question", "ledger_id", "thread_ledger_id", "route_ledger_id", "purpose")
-            if key in state
-        }
+        carried = account_of(state) | {"question": state["question"]}
         return [Send(CHOOSE, {**carried, "menu": menu}) for menu in state["menus"]] or "read"
 
     def _weighed(self, state: ReadingState) -> tuple[list[str], list[str]]:
@@ -197,15 +191,15 @@ class _Reader:
             return []
         meter, question = self.meter, state["question"]
         kept_back = likely_cost((self.answer,), question, meter)
-        caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
+        caps = ledger.affordable(token_price=meter.token_price).less(kept_back)
         prompt = meter.prompt(navigate_prompt(question, "", " ", self.navigation.picks))
         asked, room = list(parts), 0
         while asked:
-            room = meter.room(shared(caps, len(asked)), prompt=prompt, output=self.navigation.reply)
+            room = meter.room(caps.shared(len(asked)), prompt=prompt, output=self.navigation.reply)
             one_call = meter.bound(
                 prompt + meter.units(self.navigation.least), self.navigation.reply
             )
-            if short(one_call, shared(caps, len(asked))) is None and room:
+            if short(one_call, caps.shared(len(asked))) is None and room:
                 break
             asked.pop()
         shown = [self._menu(state, part, room) for part in asked]
@@ -252,9 +246,8 @@ class _Reader:
     def choose(self, state: ReadingState, config: RunnableConfig) -> ReadingState:
         """Ask which of a part's parts to open."""
         with working(state, get_runtime(BudgetContext), self.means.ledgers, beside=True) as ledger:
-            paying = ledger.at(purpose=_purpose(state))
             try:
-                draft = self._asking.ask(paying, self._messages(state), config)
+                draft = self._asking.ask(ledger, self._messages(state), config)
             except Exception as error:  # noqa: BLE001 - reading goes on without it
                 draft = lost(error)
             return self._chosen(state, ledger, draft)
@@ -262,9 +255,8 @@ class _Reader:
     async def achoose(self, state: ReadingState, config: RunnableConfig) -> ReadingState:
         """Do the same in an asynchronous run."""
         with working(state, get_runtime(BudgetContext), self.means.ledgers, beside=True) as ledger:
-            paying = ledger.at(purpose=_purpose(state))
             try:
-                draft = await self._asking.aask(paying, self._messages(state), config)
+                draft = await self._asking.aask(ledger, self._messages(state), config)
             except Exception as error:  # noqa: BLE001 - as above
                 draft = lost(error)
             return self._chosen(state, ledger, draft)
@@ -340,7 +332,7 @@ class _Reader:
         prompt = meter.prompt(step.prompt(state["question"], ""))
         needed = meter.bound(prompt + meter.units(step.least), step.output)
         cap: str | None = None
-        purposes: tuple[Purpose, ...] = (_purpose(state), "answer")
+        purposes: tuple[Purpose, ...] = (state["purpose"], "answer")
         for purpose in purposes:
             caps = ledger.at(purpose=purpose).affordable(token_price=meter.token_price)
             short_of = short(needed, caps)
@@ -349,7 +341,3 @@ class _Reader:
                 return purpose, min(meter.units(step.context), room), None
             cap = cap or short_of
         return purposes[0], 0, cap
-
-
-def _purpose(state: BudgetState) -> Purpose:
-    return state.get("purpose", "work")

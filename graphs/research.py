@@ -16,7 +16,7 @@ from langgraph.types import Send
 
 from shoestring.agents import Means, Meter, short
 from shoestring.budget import Amount, Budget, Ledger
-from shoestring.graphs.account import mirror, open_part, working
+from shoestring.graphs.account import account_of, mirror, open_part, working
 from shoestring.graphs.findings import Finding, answered, best_of, notes_of, sunk
 from shoestring.graphs.pools import Pool, joined, pooled, with_parts
 from shoestring.graphs.prompts import render_sources, split_prompt
@@ -24,7 +24,8 @@ from shoestring.graphs.quoting import EXCERPTS
 from shoestring.graphs.reasoning.asking import Asking, lost
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.reasoning.step import Step, less, likely_cost, metered, read_too, shared
+from shoestring.graphs.reasoning.needs import metered, outlined
+from shoestring.graphs.reasoning.step import Step, likely_cost, read_too
 from shoestring.graphs.splitting import Asked, asked_by_names, asked_in
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft, record
 from shoestring.tools import trim
@@ -95,11 +96,8 @@ def research_graph(
         ValueError: If `means` lacks a model or an outline.
     """
     meter = metered(route, means.meter)
-    if means.outline is None:
-        raise ValueError(
-            f"route {route!r} needs an outline: build_assistant(…, outline=Outline.build(documents))"
-        )
-    research = _Research(route, splitting, answer, means, means.outline, meter)
+    outline = outlined(route, means.outline)
+    research = _Research(route, splitting, answer, means, outline, meter)
     graph = StateGraph(
         ResearchState,
         context_schema=BudgetContext,
@@ -138,7 +136,7 @@ class _Research:
             if draft is None:
                 messages = split_prompt(state["question"], self.splitting.parts)
                 try:
-                    draft = self._asking.ask(_paying(ledger, state), messages, config)
+                    draft = self._asking.ask(ledger, messages, config)
                 except Exception as error:  # noqa: BLE001 - the names in the question split it, too
                     draft = lost(error)
             return self._split(state, ledger, draft)
@@ -150,18 +148,14 @@ class _Research:
             if draft is None:
                 messages = split_prompt(state["question"], self.splitting.parts)
                 try:
-                    draft = await self._asking.aask(_paying(ledger, state), messages, config)
+                    draft = await self._asking.aask(ledger, messages, config)
                 except Exception as error:  # noqa: BLE001 - as above
                     draft = lost(error)
             return self._split(state, ledger, draft)
 
     def after_split(self, state: ResearchState) -> list[Send]:
         """Read for each part by itself, side by side."""
-        carried = {
-            key: state[key]
-            for key in ("ledger_id", "thread_ledger_id", "route_ledger_id", "purpose")
-            if key in state
-        }
+        carried = account_of(state)
         return [Send("part", {**carried, "part": part}) for part in state["parts"]]
 
     @property
@@ -172,8 +166,7 @@ class _Research:
         """Return what may be spent before the answer, which reads so many tokens of notes."""
         kept_back = likely_cost((self.answer,), state["question"], self.meter)
         kept_back += read_too(notes, self.meter)
-        affordable = _paying(ledger, state).affordable(token_price=self.meter.token_price)
-        return less(affordable, kept_back)
+        return ledger.affordable(token_price=self.meter.token_price).less(kept_back)
 
     def _unaffordable(self, state: ResearchState, ledger: Ledger) -> Draft | None:
         """Say why the model is not asked: the call and one part on the least context do not fit."""
@@ -210,14 +203,14 @@ class _Research:
         paid = len(asked) if len(asked) > 1 else 0  # the answer answers a question that is whole
         longest = max((one["question"] for one in asked), key=len)
         least = self._cost(longest, self.splitting.part.least)
-        while paid and short(least, shared(caps, paid)) is not None:
+        while paid and short(least, caps.shared(paid)) is not None:
             paid -= 1
         parts: list[Part] = []
         for number, one in enumerate(asked, start=1):
             share = Amount()
             if number <= paid:
                 share = _within(
-                    self._cost(one["question"], self.splitting.part.context), shared(caps, paid)
+                    self._cost(one["question"], self.splitting.part.context), caps.shared(paid)
                 )
             parts.append(
                 Part(
@@ -237,7 +230,7 @@ class _Research:
         """Read for one part and answer it, on what is set aside for it."""
         part = state["part"]
         with working(state, get_runtime(BudgetContext), self.means.ledgers, beside=True) as ledger:
-            with self._set_aside(_paying(ledger, state), part) as own:
+            with self._set_aside(ledger, part) as own:
                 try:
                     finding, messages = self._read(part, own)
                     if own is not None and messages:
@@ -251,7 +244,7 @@ class _Research:
         """Do the same in an asynchronous run; files are read in a thread."""
         part = state["part"]
         with working(state, get_runtime(BudgetContext), self.means.ledgers, beside=True) as ledger:
-            with self._set_aside(_paying(ledger, state), part) as own:
+            with self._set_aside(ledger, part) as own:
                 try:
                     finding, messages = await asyncio.to_thread(self._read, part, own)
                     if own is not None and messages:
@@ -366,7 +359,7 @@ class _Research:
         """
         meter, step = self.meter, self.answer
         cap: str | None = None
-        purposes: tuple[Purpose, ...] = (_purpose(state), "answer")
+        purposes: tuple[Purpose, ...] = (state["purpose"], "answer")
         for purpose in purposes:
             caps = ledger.at(purpose=purpose).affordable(token_price=meter.token_price)
             for told in dict.fromkeys((notes, "")):
@@ -396,14 +389,6 @@ class _Research:
 
 def _name(part: Part) -> str:
     return f"part {part['number']}"
-
-
-def _purpose(state: BudgetState) -> Purpose:
-    return state.get("purpose", "work")
-
-
-def _paying(ledger: Ledger, state: BudgetState) -> Ledger:
-    return ledger.at(purpose=_purpose(state))
 
 
 def _within(amount: Amount, caps: Caps) -> Amount:

@@ -98,19 +98,19 @@ class Verifier:
         return [SystemMessage(_SYSTEM), HumanMessage("\n\n".join(parts))]
 
 
-def proposed(messages: Sequence[AnyMessage], asked: Sequence[str], most: int) -> str | None:
+def proposed(messages: Sequence[AnyMessage], sent_back: Sequence[str], most: int) -> str | None:
     """Return the answer to judge: the last message, if it is one that was not sent back before.
 
     Args:
         messages: The agent's messages.
-        asked: The answers that were sent back in this run.
+        sent_back: The answers that were, in this run.
         most: How many may be.
     """
     last = messages[-1] if messages else None
-    if not isinstance(last, AIMessage) or last.tool_calls or len(asked) >= most:
+    if not isinstance(last, AIMessage) or last.tool_calls or len(sent_back) >= most:
         return None
     text = " ".join(last.text.split())
-    return text if text and text not in asked else None
+    return text if text and text not in sent_back else None
 
 
 def worth_asking(ledger: Ledger, answer: BaseMessage) -> bool:

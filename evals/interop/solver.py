@@ -16,7 +16,7 @@ from shoestring.evals.documents import documents_of
 from shoestring.evals.interop.calls import tell, watched
 from shoestring.evals.interop.dataset import case_of
 from shoestring.evals.outcome import Outcome
-from shoestring.evals.running.grid import label, parse_budget
+from shoestring.evals.running.grid import NO_CAP, label, parse_budget
 from shoestring.evals.running.target import as_target
 from shoestring.evals.running.task import Task
 from shoestring.models import refuse_unguarded
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 RECEIPT = "shoestring"
 """Where in a sample's metadata the run is told: receipt, spend, route, citations."""
-
-_NO_CAP = Budget(tokens=2**62)
 
 
 def as_solver(
@@ -63,7 +61,7 @@ def as_solver(
             del generate
             caps = _Caps.of(own)
             case = case_of(state)
-            ledger = Ledger(caps.budget or _NO_CAP, name=case.id, store=MemoryStore())
+            ledger = Ledger(caps.budget or NO_CAP, name=case.id, store=MemoryStore())
             seed = state.epoch - 1
             task = Task(case.question, documents_of(case), caps.budget, route, seed, ledger)
             outcome, refusal = Outcome(""), None

@@ -19,7 +19,7 @@ from shoestring.budget import (
     SQLiteStore,
 )
 from shoestring.budget.amount import dollars
-from shoestring.evals.running.grid import label
+from shoestring.evals.running.grid import NO_CAP, label
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shoestring.evals.running.folder import RunFolder
     from shoestring.evals.running.grid import Cell, Grid
 
-_NO_CAP = Budget(tokens=2**62)
 _AGAIN = 2.0  # seconds after which room is looked for again: others may have held it, and died
 
 
@@ -59,7 +58,7 @@ class Account:
         """
         name = cell.key.case
         if self._whole is None:
-            return Ledger(cell.budget or _NO_CAP, name=name, store=self._store or MemoryStore())
+            return Ledger(cell.budget or NO_CAP, name=name, store=self._store or MemoryStore())
         while True:
             self._ended.clear()
             try:

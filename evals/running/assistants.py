@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoestring.agents import Planner
-from shoestring.budget import Budget
 from shoestring.evals.looks import looked, looks_of
 from shoestring.evals.outcome import Outcome, Span
+from shoestring.evals.running.grid import NO_CAP
 from shoestring.graphs import build_assistant, planner_of, standard_planner
 from shoestring.graphs.prompts import answer_prompt, render_sources
 from shoestring.graphs.state import Answer
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 FULL = "full context"
 """The route that reads everything, in its order, cut where the model's window ends."""
 
-_UNCAPPED = Budget(tokens=2**62)
 _OUTPUT = 96  # tokens of an answer over the whole context: as many as `Direct` gives
 
 
@@ -80,7 +79,7 @@ class Assistant:
         assistant = build_assistant(
             self._seeded(task.seed),
             task.documents,
-            budget=task.budget or _UNCAPPED,
+            budget=task.budget or NO_CAP,
             planner=planner,
         )
         # With what was withheld from the model, and why: the trace keeps it.

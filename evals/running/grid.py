@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from shoestring.evals.cases import Case
 
 UNCAPPED = "uncapped"
+
+NO_CAP = Budget(tokens=2**62)
+"""The budget of a ledger that has to have one, where nothing is capped."""
+
 _SPEC = re.compile(
     r"(?P<usd>\$)?(?P<number>\d{1,15}(?:\.\d{1,9})?)\s?(?P<unit>tokens|calls|s)?", re.IGNORECASE
 )

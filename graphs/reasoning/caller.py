@@ -57,8 +57,7 @@ class Caller:
         if state["over"]:
             return {}
         with self._working(state) as ledger:
-            paying = ledger.at(purpose=state.get("purpose", "work"))
-            draft = self._asking.ask(paying, self._messages(state), config)
+            draft = self._asking.ask(ledger, self._messages(state), config)
             return self.write(state, draft) | {"spend": mirror(ledger)}
 
     async def acall(self, state: BudgetState, config: RunnableConfig) -> BudgetState:
@@ -66,8 +65,7 @@ class Caller:
         if state["over"]:
             return {}
         with self._working(state) as ledger:
-            paying = ledger.at(purpose=state.get("purpose", "work"))
-            draft = await self._asking.aask(paying, self._messages(state), config)
+            draft = await self._asking.aask(ledger, self._messages(state), config)
             return self.write(state, draft) | {"spend": mirror(ledger)}
 
     def _working(self, state: BudgetState) -> AbstractContextManager[Ledger]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shoestring.budget import Amount, Caps
+from shoestring.budget import Amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,36 +66,3 @@ def read_too(tokens: int, meter: Meter) -> Amount:
     """Return what a call costs more, at the most, that reads so many tokens beside its context."""
     bound = meter.bound(meter.units(tokens), 0)
     return Amount(input_tokens=bound.input_tokens, nanodollars=bound.nanodollars)
-
-
-def less(caps: Caps, amount: Amount) -> Caps:
-    """Return what is left of `caps` after `amount`; None stays None."""
-    tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
-    return Caps(
-        tokens=None if tokens is None else max(0, tokens - amount.tokens),
-        nanodollars=None if money is None else max(0, money - amount.nanodollars),
-        calls=None if calls is None else max(0, calls - amount.calls),
-        seconds=caps.seconds,
-    )
-
-
-def shared(caps: Caps, branches: int) -> Caps:
-    """Return what each of some branches may spend; calls and tokens are never cut in half."""
-    tokens, money, calls = caps.tokens, caps.nanodollars, caps.calls
-    return Caps(
-        tokens=None if tokens is None else tokens // branches,
-        nanodollars=None if money is None else money // branches,
-        calls=None if calls is None else calls // branches,
-        seconds=caps.seconds,
-    )
-
-
-def metered(route: str, meter: Meter | None) -> Meter:
-    """Return how the calls of a route are counted.
-
-    Raises:
-        ValueError: If there is no model, and so no meter.
-    """
-    if meter is None:
-        raise ValueError(f"route {route!r} needs a model")
-    return meter

@@ -10,7 +10,8 @@ from langgraph.graph import END, START, StateGraph
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import drafted, noted
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
+from shoestring.graphs.reasoning.needs import metered
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState
 

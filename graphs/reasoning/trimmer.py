@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from langgraph.runtime import Runtime
 
 from shoestring.agents import Means, short
-from shoestring.agents.choosing import portion
 from shoestring.budget import Ledger
 from shoestring.graphs.account import mirror, working
 from shoestring.graphs.prompts import render_sources
 from shoestring.graphs.reasoning.drafts import drafted, failed
-from shoestring.graphs.reasoning.step import Step, least_cost, less, read_too
+from shoestring.graphs.reasoning.step import Step, least_cost, read_too
 from shoestring.graphs.state import BudgetContext, BudgetState, record
 from shoestring.tools import trim
 
@@ -48,8 +47,7 @@ class Trimmer:
         if state["over"]:
             return {}
         with working(state, runtime, self.means.ledgers) as ledger:
-            purpose = state.get("purpose", "work")
-            return self._trim(state, ledger.at(node=self.node, route=self.route, purpose=purpose))
+            return self._trim(state, ledger.at(node=self.node, route=self.route))
 
     def _trim(self, state: BudgetState, ledger: Ledger) -> BudgetState:
         meter = self.means.meter
@@ -59,8 +57,8 @@ class Trimmer:
         kept_back = least_cost(self.later, question, meter)
         if self.later:  # the next step reads what this one writes
             kept_back += read_too(self.step.output, meter)
-        caps = less(ledger.affordable(token_price=meter.token_price), kept_back)
-        caps = portion(caps, 1 / self.readers)
+        caps = ledger.affordable(token_price=meter.token_price).less(kept_back)
+        caps = caps.shared(self.readers)
         room = min(
             meter.units(self.step.context),
             meter.room(caps, prompt=prompt, output=self.step.output),

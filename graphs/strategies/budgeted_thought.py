@@ -15,7 +15,8 @@ from shoestring.agents import Elasticity, Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt, estimate_prompt, within_prompt
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import drafted, noted
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
+from shoestring.graphs.reasoning.needs import metered
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt
 from shoestring.graphs.reading import Navigation, reading_graph
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
+from shoestring.graphs.reasoning.needs import metered
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from shoestring.agents import Forecast, Means, Meter
 from shoestring.graphs.prompts import answer_prompt
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered, read_too
+from shoestring.graphs.reasoning.needs import metered
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, read_too
 from shoestring.graphs.research import Splitting, research_graph
 
 if TYPE_CHECKING:

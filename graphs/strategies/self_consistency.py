@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from shoestring.agents import Forecast, Means, Meter, short
 from shoestring.agents.stopping import AdaptiveConsistency, StoppingRule, fewest, majority
-from shoestring.graphs.account import mirror, working
+from shoestring.graphs.account import account_of, mirror, working
 from shoestring.graphs.agreement import agreement
 from shoestring.graphs.prompts import answer_prompt, render_sources
 from shoestring.graphs.reasoning.caller import Caller
 from shoestring.graphs.reasoning.drafts import failed
-from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost, metered
+from shoestring.graphs.reasoning.needs import metered
+from shoestring.graphs.reasoning.step import Step, least_cost, likely_cost
 from shoestring.graphs.reasoning.trimmer import Trimmer
 from shoestring.graphs.state import BudgetContext, BudgetState, Draft
 from shoestring.tools.words.words import words
@@ -33,25 +35,18 @@ USUAL = 1.6
 """Times the fewest samples that a vote takes: `python benchmarks/replays.py` has 6.4 where 4 settle."""
 
 
-_READ = (
-    "question",
-    "context",
-    "thoughts",
-    "draft",
-    "over",
-    "purpose",
-    "ledger_id",
-    "thread_ledger_id",
-    "route_ledger_id",
-)
-"""What a sample's call reads of the state."""
+_READ = frozenset({"question", "context", "thoughts", "draft", "over"})
+"""What a sample's call reads of the state, beside who pays for it."""
+
+_SEEDS = 2**31
 
 
 class Sampling(BudgetState, total=False):
-    """The state of this route: the samples so far, and how many are drawn next."""
+    """The state of this route: samples so far, how many are drawn next, and which one a branch draws."""
 
     samples: Annotated[list[Draft], operator.add]
     wave: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +111,7 @@ class SelfConsistency:
             ValueError: If `means` has no model.
         """
         metered(self.name, means.meter)
-        options = () if self.temperature is None else (("temperature", self.temperature),)
-        caller = Caller(self.name, self.step, means, _sampled, options, beside=True)
+        sampler = _Sampler(self, means)
         trimmer = Trimmer(self.name, "trim", self.step, (), means, readers=fewest(self.rule, []))
         graph = StateGraph(
             Sampling,
@@ -126,13 +120,39 @@ class SelfConsistency:
             output_schema=BudgetState,
         )
         graph.add_node("trim", trimmer)
-        graph.add_node("sample", caller.node())
+        graph.add_node(
+            "sample", RunnableLambda(sampler.sample, afunc=sampler.asample, name="sample")
+        )
         graph.add_node("vote", _Vote(self, means))
         graph.add_edge(START, "trim")
         graph.add_edge("trim", "vote")
         graph.add_conditional_edges("vote", _next_wave, ["sample", END])
         graph.add_edge("sample", "vote")
         return graph.compile(name=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampler:
+    """Draws one sample."""
+
+    route: SelfConsistency
+    means: Means
+
+    def sample(self, state: Sampling, config: RunnableConfig) -> BudgetState:
+        return self._caller(state).call(state, config)
+
+    async def asample(self, state: Sampling, config: RunnableConfig) -> BudgetState:
+        return await self._caller(state).acall(state, config)
+
+    def _caller(self, state: Sampling) -> Caller:
+        options: dict[str, Any] = {}
+        if self.route.temperature is not None:
+            options["temperature"] = self.route.temperature
+        seed = getattr(self.means.model, "seed", None)
+        if isinstance(seed, int):  # with one seed for all they would be one sample
+            options["seed"] = (seed + state["number"]) % _SEEDS
+        step, means = self.route.step, self.means
+        return Caller(self.route.name, step, means, _sampled, tuple(options.items()), beside=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +167,7 @@ class _Vote:
         if state["over"]:
             return {"wave": 0}
         with working(state, runtime, self.means.ledgers) as ledger:
-            purpose = state.get("purpose", "work")
-            return self._count(
-                state, ledger.at(node="vote", route=self.route.name, purpose=purpose)
-            )
+            return self._count(state, ledger.at(node="vote", route=self.route.name))
 
     def _count(self, state: Sampling, ledger: Ledger) -> dict[str, Any]:
         samples = state.get("samples", [])
@@ -199,8 +216,10 @@ def _sampled(state: BudgetState, draft: Draft) -> BudgetState:
 
 def _next_wave(state: Sampling) -> list[Send] | str:
     """Draw the samples of a wave side by side; each carries no more of the state than it reads."""
-    sample = {key: value for key, value in state.items() if key in _READ}
-    return [Send("sample", sample) for _ in range(state["wave"])] or END
+    read = account_of(state) | {key: value for key, value in state.items() if key in _READ}
+    drawn = len(state.get("samples", []))
+    numbers = range(drawn, drawn + state["wave"])
+    return [Send("sample", read | {"number": number}) for number in numbers] or END
 
 
 def _elected(samples: Sequence[Draft], votes: Sequence[int]) -> tuple[Draft, int]:

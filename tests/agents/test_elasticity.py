@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,16 @@ def test_what_is_known_survives_a_file(runs: list[tuple[int, int]]) -> None:
     again = Elasticity.from_dict(json.loads(json.dumps(model.as_dict())))
     assert again.least == model.least
     assert again.seen.keys() == model.seen.keys()
+
+
+def test_what_is_known_travels_to_other_processes() -> None:
+    """Pickled, as with a route that is sent to a worker, an elasticity goes on from what it knew."""
+    model = Elasticity()
+    for _ in range(3):
+        model.learn(64, 60)
+    again = pickle.loads(pickle.dumps(model))
+    again.learn(64, 60)
+    assert (again.least, again.seen[64][0], model.seen[64][0]) == (32, 4, 3)
 
 
 def test_an_obedient_model_is_asked_for_less_until_it_is_none() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from shoestring.cli import library
+from shoestring.cli import corpus
 from shoestring.cli.main import app
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 @pytest.fixture
 def lexical(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search by words alone, as without the extra `offline`: nothing heavy is loaded."""
-    monkeypatch.setattr(library, "_embeddings", lambda: None)
+    monkeypatch.setattr(corpus, "_embeddings", lambda: None)
 
 
 def _environment(tmp_path: Path) -> dict[str, str]:

@@ -197,11 +197,10 @@ def test_a_model_that_has_seen_enough_answers_at_once(server: CountingServer) ->
 def test_a_failed_look_does_not_cost_the_answer(server: CountingServer) -> None:
     """A provider that fails while the model navigates costs that look; what it took is on the receipt."""
 
-    def says(body: dict[str, Any]) -> str:
-        server.behave = "boom" if shown(body) else "ok"
-        return ANSWER
+    def behaves(body: dict[str, Any]) -> str:
+        return "boom" if shown(body) else "ok"
 
-    server.says = says
+    server.says, server.behave = lambda _: ANSWER, behaves
     result, ledger = ask(server, Budget(tokens=6_000), NARROW)
     assert "fell back to reading all of it: the call failed: " in notes(result, "choose")[0]
     assert result["kind"] == "generated"

@@ -238,13 +238,13 @@ async def test_it_runs_in_tasks_and_a_cancelled_run_holds_nothing(server: Counti
     assert (result["answer"], len(server.requests)) == (ANSWER, 4)
 
     def hangs(body: dict[str, Any]) -> str:
-        server.behave = "ok" if splits(body) else "hang"
-        if not splits(body):
-            hanging.set()
-        return says(body)
+        if splits(body):
+            return "ok"
+        hanging.set()
+        return "hang"
 
     hanging = threading.Event()
-    server.says = hangs
+    server.behave = hangs
     task = asyncio.create_task(run.ainvoke({"question": QUESTION}, context=BudgetContext(account)))
     await asyncio.to_thread(hanging.wait, 20)
     task.cancel()

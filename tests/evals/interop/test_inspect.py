@@ -6,9 +6,7 @@ import gc
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -195,17 +193,10 @@ def viewer(tmp_path: Path) -> Iterator[str]:
         sys.executable, "-m", "inspect_ai", "view", "start", "--log-dir", str(tmp_path / "logs"),
         "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        url = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            try:
-                with urlopen(url, timeout=5):
-                    break
-            except (URLError, OSError):
-                assert process.poll() is None
-                time.sleep(0.1)
-        yield url
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("Running on" in line for line in process.stdout)
+        yield f"http://127.0.0.1:{port}"
         process.terminate()
 
 

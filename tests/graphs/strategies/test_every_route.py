@@ -21,11 +21,14 @@ from shoestring.graphs import (
     ChainOfThought,
     Direct,
     Quote,
+    Reading,
+    Research,
     SelfConsistency,
     build_assistant,
 )
 from shoestring.graphs.metering import meter_of
 from shoestring.models import counter_for
+from shoestring.tools import Outline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,7 @@ DOCUMENTS = [
         metadata={"source": "ferry.txt"},
     )
 ]
+OUTLINE = Outline.build(DOCUMENTS)
 ROUTES: dict[str, Callable[[CountingServer], Route]] = {
     "direct": lambda _: Direct(),
     "chain_of_draft": lambda _: ChainOfDraft(),
@@ -50,6 +54,8 @@ ROUTES: dict[str, Callable[[CountingServer], Route]] = {
     "budgeted_thought": lambda _: BudgetedThought(),
     "self_consistency": lambda _: SelfConsistency(rule=EarlyStopping(window=3, most=6)),
     "cascade": lambda server: Cascade(server.model(), verify=True),
+    "reading": lambda _: Reading(),
+    "research": lambda _: Research(),
 }
 
 
@@ -71,6 +77,7 @@ def test_money_that_ends_at_any_step_leaves_an_outcome(
     assistant = build_assistant(
         server.model(),
         DOCUMENTS,
+        outline=OUTLINE,
         budget=caps,
         planner=Planner((Quote(), ROUTES[name](server))),
         ledgers=store,
@@ -96,6 +103,7 @@ def test_a_run_stopped_before_each_node_pays_each_call_once(
         return build_assistant(
             server.model(),
             DOCUMENTS,
+            outline=OUTLINE,
             budget=Budget(tokens=8_000),
             planner=Planner((ROUTES[name](server),)),
             checkpointer=saver,
@@ -124,11 +132,14 @@ def test_nothing_is_dispatched_untrimmed(server: CountingServer, name: str) -> N
     assistant = build_assistant(
         server.model(),
         DOCUMENTS,
+        outline=OUTLINE,
         budget=Budget(tokens=20_000),
         planner=Planner((ROUTES[name](server),)),
     )
     result = assistant.invoke({"question": QUESTION})
-    whats = [line["what"] for line in result["receipt"] if line["what"] in {"trim", "gpt-4o-mini"}]
+    # What splits a question reads nothing but that.
+    lines = [line for line in result["receipt"] if line["node"] != "split"]
+    whats = [line["what"] for line in lines if line["what"] in {"trim", "gpt-4o-mini"}]
     assert whats[0] == "trim"
     assert len(whats) > 1
     count = counter_for(server.model()).count
@@ -146,6 +157,7 @@ async def test_the_async_run_does_the_same(server: CountingServer, name: str) ->
         assistant = build_assistant(
             server.model(),
             DOCUMENTS,
+            outline=OUTLINE,
             budget=Budget(tokens=8_000),
             planner=Planner((ROUTES[name](server),)),
         )

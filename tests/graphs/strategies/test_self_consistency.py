@@ -86,6 +86,19 @@ def test_samples_are_drawn_side_by_side_and_warm(server: CountingServer) -> None
     assert [body["temperature"] for body in server.requests] == [0.9] * 4
 
 
+def test_samples_of_a_seeded_model_differ(server: CountingServer) -> None:
+    """A model with a seed of its own, as in a sweep, is given another for each sample, over all waves."""
+    server.says = turns(WRONG, RIGHT)
+    assistant = build_assistant(
+        server.model(seed=7),
+        DOCUMENTS,
+        budget=Budget(tokens=20_000),
+        planner=Planner((SelfConsistency(rule=EarlyStopping(window=3, most=9)),)),
+    )
+    assistant.invoke({"question": QUESTION})
+    assert sorted(body["seed"] for body in server.requests) == [7, 8, 9, 10, 11, 12]
+
+
 def test_a_model_that_takes_no_temperature_is_given_none(server: CountingServer) -> None:
     """`temperature=None` leaves the model's own."""
     server.says = turns(RIGHT)

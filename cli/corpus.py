@@ -31,7 +31,7 @@ _CHARACTERS = 4  # of a token, about
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class Corpus:
     """The index of some paths, and their outline: None where no route needs one."""
 
     index: Index
@@ -39,9 +39,9 @@ class Library:
 
 
 @contextmanager
-def open_library(
+def open_corpus(
     paths: list[Path], where: Path | None, *, model: bool, outlined: bool
-) -> Generator[Library]:
+) -> Generator[Corpus]:
     """Bring the index of these paths up to date, and their outline; then tell what was not read.
 
     The outline stands beside the folder of the index. It is made where a document is long, since a
@@ -70,7 +70,7 @@ def open_library(
             size = f"more than {LARGEST_EMBEDDED:,} characters"
             typer.echo(f"{size}: searched by words, not by meaning", err=True)
         tell_skipped(reading.skipped)
-        yield Library(index, outline)
+        yield Corpus(index, outline)
 
 
 class _Reading:
